@@ -1,0 +1,59 @@
+# Everything is installed into .venv/ here; pip runs again only when pyproject.toml has changed.
+#
+#   make demo                            lesson 4 on a small synthetic capture
+#   make demo DATA=<folder> SCENE=001    lesson 4 on a scene of the Pixel 4 set
+#   make demo LEFT=<file> RIGHT=<file> CALIBRATION=<folder>    lesson 4 on your own capture
+#                                        (also: PRESET=<name> SEED=<number> OUT=<folder>)
+#   make test                            the tests
+#   make bench                           time and memory of the solver, as JSON
+#   make clean                           remove .venv/, out/ and what tools leave behind
+
+PYTHON ?= python3
+OUT ?= out/demo
+
+known := PYTHON DATA SCENE LEFT RIGHT CALIBRATION PRESET SEED OUT
+given := $(foreach name,$(.VARIABLES),$(if $(filter command line,$(origin $(name))),$(name)))
+unknown := $(filter-out $(known) MAKEFLAGS MAKEOVERRIDES,$(given))
+ifneq ($(strip $(unknown)),)
+$(error unknown variable: $(unknown); known are: $(known))
+endif
+
+run := .venv/bin/python
+# $(call parameter,NAME,value): a papermill parameter, when a value is given
+parameter = $(if $(2),-p $(1) "$(2)")
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench clean
+
+help:
+	@sed -n '3,/^$$/s/^# \{0,1\}//p' Makefile
+
+demo: .venv/installed
+	$(run) -m dpdefocus.batch notebooks/04_mpi_optimization.ipynb --out-dir "$(OUT)" \
+		$(call parameter,data_dir,$(DATA)) $(call parameter,scene,$(SCENE)) \
+		$(call parameter,left,$(LEFT)) $(call parameter,right,$(RIGHT)) \
+		$(call parameter,calibration_dir,$(CALIBRATION)) \
+		$(call parameter,preset,$(PRESET)) $(call parameter,seed,$(SEED))
+
+test: .venv/installed-test
+	$(run) -m pytest
+
+bench: .venv/installed
+	$(run) benchmarks/bench.py
+
+clean:
+	rm -rf .venv out build dpdefocus.egg-info .pytest_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$(PYTHON) is not Python 3.11 or newer: give one with make PYTHON=<python>"; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/installed: pyproject.toml | .venv/bin/python
+	$(run) -m pip install --quiet --editable .
+	@touch $@
+
+.venv/installed-test: pyproject.toml | .venv/bin/python
+	$(run) -m pip install --quiet --editable '.[test]'
+	@touch .venv/installed $@

@@ -1,0 +1,5 @@
+"""Errors for people: which file or argument, what was found, what was expected, what to do."""
+
+
+class InputError(ValueError):
+    """What the user gave cannot be used. Raised before any long work, and before anything saved is touched."""
