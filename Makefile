@@ -23,6 +23,7 @@ run := .venv/bin/python
 parameter = $(if $(2),-p $(1) "$(2)")
 
 .DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
 .PHONY: help demo test bench clean
 
 help:

@@ -7,10 +7,10 @@ from tqdm.auto import tqdm
 
 
 def is_batch() -> bool:
-    """Whether nobody is watching: ``DPDEFOCUS_BATCH=1`` (the batch runner sets it) or ``CI=true`` (build servers do)."""
+    """Whether nobody watches: ``DPDEFOCUS_BATCH=1`` (the batch runner) or ``CI=true`` (build servers)."""
     return os.environ.get("DPDEFOCUS_BATCH") == "1" or os.environ.get("CI", "").lower() == "true"
 
 
 def progress(iterable: Iterable, description: str, total: int | None = None) -> tqdm:
-    """The iterable with a progress bar, in a notebook or a terminal; ``total`` when it has no length of its own."""
+    """The iterable with a progress bar, silent in batch; ``total`` when it has no length of its own."""
     return tqdm(iterable, desc=description, total=total, disable=is_batch())

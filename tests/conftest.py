@@ -1,4 +1,4 @@
-"""What all tests share: strict JAX settings, and the real data where an environment variable says where it lies."""
+"""What all tests share: strict JAX settings, and the real data that environment variables point at."""
 
 import os
 from pathlib import Path
