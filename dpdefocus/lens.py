@@ -239,8 +239,8 @@ def field_varying(
     *,
     edge: float = 0.35,
     split_softness: float = 1.2,
-    split_shift: float = 0.5,
-    cats_eye: float = 0.6,
+    split_shift: float = 0.35,
+    cats_eye: float = 0.7,
     asymmetry: float = 0.12,
     samples: int = 161,
 ) -> Pupil:
