@@ -274,8 +274,7 @@ def fetch_pixel4(
     Raises:
         InputError: unknown scene, folder that cannot be written, or a download that fails.
     """
-    lines = importlib.resources.files("dpdefocus").joinpath("pixel4-registry.txt").read_text().splitlines()
-    registry = {name: f"sha256:{digest}" for digest, name in (line.split() for line in lines)}
+    registry = _pixel4_registry()
     known = sorted({name[:3] for name in registry if name.endswith("_left.png")})
     wanted = known if scenes is None else list(scenes)
     unknown = [scene for scene in wanted if scene not in known]
@@ -284,6 +283,7 @@ def fetch_pixel4(
     names = [n for n in registry if n.startswith("calibration/") or n.rpartition("/")[2][:3] in wanted]
 
     folder = writable_folder(data_dir, "data_dir")
+    pooch.get_logger().setLevel("WARNING")  # the progress bar says what is downloaded
     store = pooch.create(path=folder, base_url=base_url, registry=registry)
     for name in progress(names, "Pixel 4 scenes"):
         try:
@@ -294,6 +294,12 @@ def fetch_pixel4(
                 f"or copy the set's files into {folder} by hand"
             ) from error
     return folder
+
+
+def _pixel4_registry() -> dict[str, str]:
+    """File name within the set -> its SHA-256, of all 72 files."""
+    lines = importlib.resources.files("dpdefocus").joinpath("pixel4-registry.txt").read_text().splitlines()
+    return {name: f"sha256:{digest}" for digest, name in (line.split() for line in lines)}
 
 
 def relative_vignetting(

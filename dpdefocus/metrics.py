@@ -35,10 +35,10 @@ IRLS_FLOOR = 1e-3
 def align_affine(image: Image, truth: Image) -> tuple[Image, bool]:
     """The image warped onto the truth by an affine map, and whether one was found.
 
-    The map maximises the enhanced correlation coefficient (ECC) of the two: a recovered image may be shifted, since kernels are known only up to a shift. ECC (Evangelidis and
-    Psarakis, PAMI 2008) starts from the identity; resampling is bilinear; beyond the image its edge is
-    repeated. ECC ignores gain and offset, and none is fitted. Where it does not converge (on a constant
-    image, say), the image comes back as it is, and False.
+    The map maximises the enhanced correlation coefficient (ECC; Evangelidis and Psarakis, PAMI 2008) of the
+    two, from the identity: a recovered image may be shifted, since kernels are known only up to a shift.
+    Resampling is bilinear; beyond the image its edge is repeated. ECC ignores gain and offset, and none is
+    fitted. Where it does not converge (on a constant image, say), the image comes back as it is, and False.
     """
     image, truth = np.float32(image), np.float32(truth)
     criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, ECC_ITERATIONS, ECC_TOLERANCE)

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Float32
 
+from dpdefocus import __version__
 from dpdefocus.errors import InputError
 from dpdefocus.files import existing_file, replacing, writable_folder, write_image
 
@@ -27,8 +28,8 @@ NPZ = "result.npz"
 
 def current_versions() -> dict[str, str]:
     """Versions of what a result depends on, to be saved with it."""
-    packages = ("dpdefocus", "jax", "jaxlib", "optax", "numpy")
-    return {"python": platform.python_version()} | {package: version(package) for package in packages}
+    own = {"dpdefocus": __version__, "python": platform.python_version()}
+    return own | {package: version(package) for package in ("jax", "jaxlib", "optax", "numpy")}
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,7 @@ class Result:
     coarser than the images. ``settings`` must be JSON-able.
 
     Raises:
-        InputError: images of different shape, values that are not finite, confidence outside [0, 1], or
-            settings that
-            JSON cannot hold.
+        InputError: values that are not finite, confidence outside [0, 1], or settings that JSON cannot hold.
     """
 
     all_in_focus: Float32[np.ndarray, "height width"]
@@ -55,12 +54,6 @@ class Result:
     versions: dict[str, str] = field(default_factory=current_versions)
 
     def __post_init__(self) -> None:
-        for name in ("defocus_map", "confidence"):
-            if getattr(self, name).shape != self.all_in_focus.shape:
-                raise InputError(
-                    f"{name}: found {getattr(self, name).shape}, expected the shape of all_in_focus, "
-                    f"{self.all_in_focus.shape}"
-                )
         for name, values in self._arrays().items():
             if not np.isfinite(values).all():
                 raise InputError(f"{name}: found values that are not finite")
