@@ -29,12 +29,14 @@ parameter = $(if $(2),-p $(1) "$(2)")
 help:
 	@sed -n '3,/^$$/s/^# \{0,1\}//p' Makefile
 
+parameters = $(strip \
+	$(call parameter,data_dir,$(DATA)) $(call parameter,scene,$(SCENE)) \
+	$(call parameter,left,$(LEFT)) $(call parameter,right,$(RIGHT)) \
+	$(call parameter,calibration_dir,$(CALIBRATION)) \
+	$(call parameter,preset,$(PRESET)) $(call parameter,seed,$(SEED)))
+
 demo: .venv/installed
-	$(run) -m dpdefocus.batch notebooks/04_mpi_optimization.ipynb --out-dir "$(OUT)" \
-		$(call parameter,data_dir,$(DATA)) $(call parameter,scene,$(SCENE)) \
-		$(call parameter,left,$(LEFT)) $(call parameter,right,$(RIGHT)) \
-		$(call parameter,calibration_dir,$(CALIBRATION)) \
-		$(call parameter,preset,$(PRESET)) $(call parameter,seed,$(SEED))
+	$(run) -m dpdefocus.batch notebooks/04_mpi_optimization.ipynb --out-dir "$(OUT)" $(parameters)
 
 test: .venv/installed-test
 	$(run) -m pytest

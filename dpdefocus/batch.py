@@ -94,6 +94,7 @@ def run(notebook: Path, out_dir: Path, given: list[tuple[str, str]]) -> list[Pat
     from nbclient.exceptions import DeadKernelError
     from papermill import execute_notebook
     from papermill.exceptions import PapermillExecutionError
+    from papermill.iorw import write_ipynb
 
     os.environ["DPDEFOCUS_BATCH"] = "1"
     os.environ.setdefault("PLOTLY_RENDERER", RENDERER)
@@ -106,12 +107,14 @@ def run(notebook: Path, out_dir: Path, given: list[tuple[str, str]]) -> list[Pat
     }
     with replacing(out_dir, *names) as (executed, report):
         try:
-            execute_notebook(str(notebook), str(executed), values, **engine)
+            finished = execute_notebook(str(notebook), str(executed), values, **engine)
         except (PapermillExecutionError, DeadKernelError) as error:
             if getattr(error, "ename", "") == InputError.__name__:
                 raise InputError(error.evalue) from error
             os.replace(executed, failed)
             raise NotebookError(f"{_what_failed(error)}\nThe notebook as far as it came: {failed}") from error
+        finished.metadata.papermill.output_path = str(out_dir / notebook.name)
+        write_ipynb(finished, str(executed))
         report.write_text(_html(executed), encoding="utf-8")
     failed.unlink(missing_ok=True)
     return [out_dir / name for name in names]

@@ -55,6 +55,7 @@ def test_run_leaves_the_executed_notebook_and_a_report_that_needs_no_network(not
     assert str(out) in done.stdout
     assert sorted(path.name for path in out.iterdir()) == ["lesson.html", "lesson.ipynb"]
     assert f"'001' 7 '{out}'" in (out / "lesson.ipynb").read_text()
+    assert "/.partial-" not in (out / "lesson.ipynb").read_text()
     report = (out / "lesson.html").read_text()
     assert "a curve of the test" in report
     assert "Plotly.newPlot" in report and "plotly.js v" in report  # the figure, and the program that draws it
