@@ -1,9 +1,11 @@
-"""Scenes to photograph: textured surfaces with mattes and inverse depths, procedural and seeded, or made of an image.
+"""Scenes to photograph: textured surfaces with mattes and inverse depths, procedural and seeded, or made of
+an image.
 
-Axes   [surfaces, height, width], surfaces stored back to front; the first is opaque and fills the frame. Height and
-       width include the scene's margin on every side: the part beyond the frame that blur carries into it.
-Units  textures are radiances, linear in [0, 1]; mattes in [0, 1], anti-aliased; inverse depths in dioptres (1/m),
-       defined over the whole plane, also beyond the matte. Pixels for every length in the image.
+Axes   [surfaces, height, width], surfaces stored back to front; the first is opaque and fills the frame.
+       Height and width include the scene's margin on every side: the part beyond the frame that blur carries
+       into it.
+Units  textures are radiances, linear in [0, 1]; mattes in [0, 1], anti-aliased; inverse depths in dioptres
+       (1/m), defined over the whole plane, also beyond the matte. Pixels for every length in the image.
 """
 
 from dataclasses import dataclass
@@ -31,44 +33,44 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Scene:
-    """Surfaces back to front, with a margin of `margin` pixels around the frame.
+    """Surfaces back to front, with a margin of `margin` pixels around the frame; all arrays of one shape.
 
     Raises:
-        InputError: arrays that do not fit each other, values outside their range, a farthest surface with holes, or
-            surfaces of which one in the list's front lies behind another where both are opaque.
+        InputError: arrays that do not fit each other, values outside their range, a farthest surface with
+            holes, or surfaces of which one in the list's front lies behind another where both are opaque.
     """
 
     textures: Float[np.ndarray, "surfaces height width"]
-    mattes: Float[np.ndarray, "surfaces height width"]
-    dioptres: Float[np.ndarray, "surfaces height width"]
+    mattes: Float[np.ndarray, "..."]
+    dioptres: Float[np.ndarray, "..."]
     margin: int
 
     def __post_init__(self):
         shape = self.textures.shape
         if len(shape) != 3 or self.mattes.shape != shape or self.dioptres.shape != shape:
             raise InputError(
-                f"Scene: textures {shape}, mattes {self.mattes.shape} and dioptres {self.dioptres.shape} must have the "
-                "same shape [surfaces, height, width]."
+                f"Scene: textures {shape}, mattes {self.mattes.shape} and dioptres {self.dioptres.shape}; "
+                "must have the same shape [surfaces, height, width]."
             )
         if self.margin < 0 or min(shape[1:]) <= 2 * self.margin:
-            raise InputError(f"Scene: a margin of {self.margin} leaves no frame in {shape[1]} x {shape[2]} pixels.")
+            raise InputError(f"Scene: a margin of {self.margin} leaves no frame in {shape[1:]} pixels.")
         for name in ("textures", "mattes", "dioptres"):
             values = getattr(self, name)
             upper = np.inf if name == "dioptres" else 1.0
             if not np.all(np.isfinite(values)) or values.min() < 0 or values.max() > upper:
                 raise InputError(
-                    f"Scene: {name} lie in [{values.min():.4g}, {values.max():.4g}]; expected finite values in "
-                    f"[0, {'infinity)' if name == 'dioptres' else '1]'}."
+                    f"Scene: {name} lie in [{values.min():.4g}, {values.max():.4g}]; expected finite values "
+                    f"in [0, {'infinity)' if name == 'dioptres' else '1]'}."
                 )
         if self.mattes[0].min() < 1:
-            raise InputError("Scene: the farthest surface (index 0) must be opaque everywhere: its matte is 1.")
+            raise InputError("Scene: the farthest surface (index 0) must be opaque everywhere: matte 1.")
         nearest = self.dioptres[0]
         for index in range(1, shape[0]):
             solid = self.mattes[index] > 0.5
             if np.any(solid & (self.dioptres[index] < nearest - 1e-3)):
                 raise InputError(
-                    f"Scene: surface {index} lies behind an earlier one where both are opaque; order the surfaces "
-                    "from back to front, and split those that pass through each other."
+                    f"Scene: surface {index} lies behind an earlier one where both are opaque; order the "
+                    "surfaces from back to front, and split those that pass through each other."
                 )
             nearest = np.where(solid, self.dioptres[index], nearest)
 
@@ -78,20 +80,23 @@ class Scene:
         return self.textures.shape[1] - 2 * self.margin, self.textures.shape[2] - 2 * self.margin
 
 
-# ---- Textures: [height, width] in linear radiance -------------------------------------------------------------------
+# ---- Textures: [height, width] in linear radiance
+# -------------------------------------------------------------------
 
 
 def natural(rng, shape, low=0.1, high=0.8, exponent=2.0):
-    """A Gaussian random field with the power spectrum 1/f^exponent of natural images (2, Field 1987), in [low, high]."""
+    """A Gaussian random field with the power spectrum 1/f^exponent of natural images (2, Field 1987), in
+    [low, high]."""
     frequency = np.hypot(np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1])[None, :])
     frequency[0, 0] = np.inf
     spectrum = np.fft.rfft2(rng.standard_normal(shape)) * frequency ** (-exponent / 2)
     field = np.fft.irfft2(spectrum, s=shape)
-    return (low + (high - low) / (1.0 + np.exp(-1.7 * field / field.std()))).astype(np.float32)
+    return (low + (high - low) / (1.0 + np.exp(-1.2 * field / field.std()))).astype(np.float32)
 
 
 def dead_leaves(rng, shape, low=0.05, high=0.85, smallest=2.0, largest=None):
-    """Opaque discs of radii with density r^-3, thrown until they cover the plane (Lee, Mumford & Huang, IJCV 2001).
+    """Opaque discs of radii with density r^-3, thrown until they cover the plane (Lee, Mumford & Huang, IJCV
+    2001).
 
     Their occlusions give the scale invariance and the sharp edges of natural images. Anti-aliased.
     """
@@ -107,7 +112,9 @@ def dead_leaves(rng, shape, low=0.05, high=0.85, smallest=2.0, largest=None):
     levels = rng.integers(0, 256, count)
     image[:] = levels[0]
     for radius, centre, level in zip(radii, centres, levels, strict=True):
-        cv2.circle(image, tuple(int(c * fine * 16) for c in centre), int(radius * fine * 16), int(level), -1, shift=4)
+        # Four bits of fraction place the discs between pixels.
+        x, y = (int(16 * fine * c) for c in centre)
+        cv2.circle(image, (x, y), int(16 * fine * radius), int(level), -1, shift=4)
     return _shrink(image, fine, low, high)
 
 
@@ -141,10 +148,12 @@ def plain(rng, shape, level=0.5):
     """A textureless area: one level with a faint gradient of shading."""
     y, x = np.mgrid[: shape[0], : shape[1]] / max(shape)
     angle = rng.uniform(0, 2 * np.pi)
-    return (level * (1.0 + 0.15 * (x * np.cos(angle) + y * np.sin(angle) - 0.5))).clip(0, 1).astype(np.float32)
+    shading = 1.0 + 0.15 * (x * np.cos(angle) + y * np.sin(angle) - 0.5)
+    return (level * shading).clip(0, 1).astype(np.float32)
 
 
-# ---- Mattes: [height, width], from signed distances (negative inside), one pixel of soft edge ------------------------
+# ---- Mattes: [height, width], from signed distances (negative inside), one pixel of soft edge
+# ------------------------
 
 
 def _matte(distance):
@@ -190,11 +199,15 @@ def _twigs(rng, plane, foot, length, thickness):
     return distance
 
 
-# ---- Scenes ----------------------------------------------------------------------------------------------------------
+# ---- Scenes
+# ----------------------------------------------------------------------------------------------------------
 
 
-def cards(seed: int, height: int, width: int, margin: int, far: float, near: float, surfaces: int = 6) -> Scene:
-    """Fronto-parallel cards before a wall, evenly spaced in dioptres from `far` to `near`, the nearest a thin plant.
+def cards(
+    seed: int, height: int, width: int, margin: int, far: float, near: float, surfaces: int = 6
+) -> Scene:
+    """Fronto-parallel cards before a wall, evenly spaced in dioptres from `far` to `near`, the nearest a thin
+    plant.
 
     Each surface lies at one depth: the layered scene that a multiplane image can represent exactly.
     """
@@ -225,7 +238,8 @@ def cards(seed: int, height: int, width: int, margin: int, far: float, near: flo
 
 
 def tabletop(seed: int, height: int, width: int, margin: int, far: float, near: float) -> Scene:
-    """A table before a wall: a slanted plane, cards, a printed bottle and a plain ball (curved), a plant (thin).
+    """A table before a wall: a slanted plane, cards, a printed bottle and a plain ball (curved), a plant
+    (thin).
 
     From `far` (the wall) to `near` (the table's front edge), in dioptres.
     """
@@ -248,10 +262,10 @@ def tabletop(seed: int, height: int, width: int, margin: int, far: float, near: 
     def place(share, half_height):
         return standing(share) - half_height
 
-    poster = width * rng.uniform(0.25, 0.75)
+    poster = _card(plane, (width * rng.uniform(0.25, 0.75), 0.22 * height), (0.2 * width, 0.2 * height))
     layers = [
         (natural(rng, shape, 0.1, 0.3, 2.4), np.full(shape, -np.inf), far),
-        (dead_leaves(rng, shape), _card(plane, (poster, 0.22 * height), (0.2 * width, 0.2 * height)), depth(0.05)),
+        (dead_leaves(rng, shape), poster, depth(0.05)),
         (natural(rng, shape, 0.15, 0.6, 1.8), horizon - y, table),
     ]
     # Objects from back to front, in a random order from left to right.
@@ -280,10 +294,11 @@ def tabletop(seed: int, height: int, width: int, margin: int, far: float, near: 
 def point_behind_half_plane(
     height: int, width: int, margin: int, point: float, half_plane: float, edge: float
 ) -> Scene:
-    """One bright pixel at the centre, at inverse depth `point`, and a black half-plane at `half_plane` before it.
+    """One bright pixel at the centre, at inverse depth `point`, and a black half-plane at `half_plane` before
+    it.
 
-    The half-plane covers the image left of column `edge` (may be fractional). The case in which every ray can be
-    counted by hand.
+    The half-plane covers the image left of column `edge` (may be fractional). The case in which every ray can
+    be counted by hand.
     """
     _, (x, _), shape = _start(0, height, width, margin)
     source = np.zeros(shape, np.float32)
@@ -295,9 +310,9 @@ def point_behind_half_plane(
 def from_image(image, dioptres, margin: int, layers: int = 16) -> Scene:
     """A scene of `layers` fronto-parallel surfaces out of a sharp image and its map of inverse depths.
 
-    The inverse depth is rounded to evenly spaced layers. Behind a nearer layer each one goes on for `margin` pixels,
-    with the texture of its nearest visible pixel, so that the blur of an edge finds something behind it. Beyond
-    the frame, image and depth are mirrored.
+    The inverse depth is rounded to evenly spaced layers. Behind a nearer layer each one goes on for `margin`
+    pixels, with the texture of its nearest visible pixel, so that the blur of an edge finds something behind
+    it. Beyond the frame, image and depth are mirrored.
 
     Args:
         image: [height, width], linear radiance in [0, 1].
@@ -311,7 +326,8 @@ def from_image(image, dioptres, margin: int, layers: int = 16) -> Scene:
     image, dioptres = np.asarray(image, np.float32), np.asarray(dioptres, np.float32)
     if image.ndim != 2 or image.shape != dioptres.shape:
         raise InputError(
-            f"from_image: image {image.shape} and dioptres {dioptres.shape}; expected one shape [height, width] for both."
+            f"from_image: image {image.shape} and dioptres {dioptres.shape}; expected one shape "
+            "[height, width] for both."
         )
     if not np.all(np.isfinite(dioptres)) or dioptres.min() < 0:
         raise InputError("from_image: dioptres must be finite and not negative (1 over the depth in metres).")

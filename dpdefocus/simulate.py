@@ -1,12 +1,13 @@
 """Dual-pixel captures of a scene, with exact truth: rendering, sensor, and what a solver is scored against.
 
-Axes   views = (left, right); surfaces and slices back to front. Scenes are [surfaces, height, width] with a margin,
-       captures [views, height, width] without. Kernels [slices, rows, cols, views, kernel, kernel].
-Units  linear raw in [0, 1]: (raw - black level) / white level, as `data` reads it. Defocus radii in pixels; defocus
-       scales are radii over the radius that the calibration kernels have (their scale is 1).
-Model  a surface at one depth is blurred by one kernel, as in eq. (2). A slanted or curved one is cut into slices of
-       nearly equal radius, which share each point linearly; the slices' blurred textures and mattes are added, and
-       divided by the blur of the whole plane, so that a surface of constant radiance stays constant.
+Axes   views = (left, right); surfaces and slices back to front. Scenes are [surfaces, height, width] with a
+       margin, captures [views, height, width] without. Kernels [slices, rows, cols, views, kernel, kernel].
+Units  linear raw in [0, 1]: (raw - black level) / white level, as `data` reads it. Defocus radii in pixels;
+       defocus scales are radii over the radius that the calibration kernels have (their scale is 1).
+Model  a surface at one depth is blurred by one kernel, as in eq. (2). A slanted or curved one is cut into
+       slices of nearly equal radius, which share each point linearly; the slices' blurred textures and mattes
+       are added, and divided by the blur of the whole plane, so that a surface of constant radiance stays
+       constant.
 """
 
 from dataclasses import dataclass
@@ -17,11 +18,12 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, ArrayLike, Bool, Float, Int32, PRNGKeyArray
 
-from dpdefocus import data, scenes
+from dpdefocus import data, mpi, scenes
+from dpdefocus.blur import tiling_of
 from dpdefocus.errors import InputError
-from dpdefocus.lens import PIXEL4, PIXEL4_CALIBRATION_DISTANCE, Lens, Pupil, field_varying
+from dpdefocus.lens import PIXEL4, PIXEL4_CALIBRATION_DISTANCE, CalibratedPupil, Lens, Pupil, field_varying
 
 __all__ = ["Sensor", "Camera", "Simulated", "pixel4_camera", "small_camera", "photograph", "demo_capture"]
 
@@ -29,14 +31,21 @@ __all__ = ["Sensor", "Camera", "Simulated", "pixel4_camera", "small_camera", "ph
 SLICE_STEP = 0.5
 # A pixel is unmixed where one surface gives it at least this share of its light.
 UNMIXED = 0.99
+# Photo-electrons are drawn from a normal distribution instead of Poisson's where nobody could tell: above so
+# many of them, or under a read noise of so many, the total's skewness is below 0.03.
+MANY_PHOTONS = 1000.0
+NORMAL_READ_NOISE = 15.0
+# Kernels calibrated at a smaller defocus radius (pixels) than this have no shape to scale.
+LEAST_CALIBRATION_RADIUS = 0.5
 
 
 @dataclass(frozen=True)
 class Sensor:
     """A raw sensor: Poisson-Gaussian noise, black level, quantisation and saturation.
 
-    The variance of a linear raw value x is `gain x + read_noise^2`. The defaults were measured on the Pixel 4's
-    released captures (local second differences against the mean), which are averages of bursts and so rather clean.
+    The variance of a linear raw value x is `gain x + read_noise^2`. The defaults were measured on the Pixel
+    4's released captures (local second differences against the mean), which are averages of bursts and so
+    rather clean.
 
     Args:
         gain: linear raw value of one photo-electron, so the variance per unit of signal.
@@ -52,7 +61,8 @@ class Sensor:
     def __post_init__(self):
         if not self.gain > 0 or not self.read_noise >= 0:
             raise InputError(
-                f"Sensor: gain {self.gain}, read_noise {self.read_noise}; expected gain > 0 and read_noise >= 0."
+                f"Sensor: gain {self.gain}, read_noise {self.read_noise}; expected gain > 0 and "
+                "read_noise >= 0."
             )
         if not 0 <= self.black_level < self.white_level < 2**16:
             raise InputError(
@@ -74,16 +84,20 @@ class Camera:
     """
 
     lens: Lens
-    pupil: Pupil
+    pupil: Pupil | CalibratedPupil
     sensor: Sensor
     calibration_distance: float
     kernel_size: int
 
     def __post_init__(self):
-        if self.calibration_distance <= self.lens.focal_length or self.calibration_radius == 0:
+        if (
+            self.calibration_distance <= self.lens.focal_length
+            or abs(self.calibration_radius) < LEAST_CALIBRATION_RADIUS
+        ):
             raise InputError(
-                f"Camera: calibration_distance is {self.calibration_distance} m; expected a distance beyond the focal "
-                f"length ({self.lens.focal_length} m) other than the focus distance ({self.lens.focus_distance} m)."
+                f"Camera: calibration_distance is {self.calibration_distance} m; expected a distance beyond "
+                f"the focal length ({self.lens.focal_length} m) other than the focus distance "
+                f"({self.lens.focus_distance} m)."
             )
 
     @property
@@ -106,8 +120,16 @@ class Camera:
 class Simulated:
     """A simulated capture and its exact truth, all as arrays on the host.
 
-    `views` are what `data.load_capture` gives for the written files: the right view carries the left one's vignetting.
-    `clean_views`, `all_in_focus` and `intensities` are in the same linear scale.
+    views: as `data.load_capture` gives them; both carry the left view's vignetting. `clean_views` (without
+        noise), `all_in_focus` and `intensities` are in the same linear scale.
+    raw: what the sensor gives, before any correction; may be negative, below the black level.
+    vignetting: relative illumination of each view; multiplies the rendered views.
+    defocus_map: signed scale of what is seen, `sum_i t_i d_i`: soft where a matte is.
+    labels: the surface that is seen most in each pixel: the front-most whose matte is a half or more.
+    intensities, alphas, surface_scales: the surfaces themselves, each also where it is hidden.
+    occlusion: pixels of each view whose light comes from more than one surface.
+    valid: pixels that show one surface and are not saturated: there the defocus map has one value.
+    kernels: the calibration, at scale 1.
     """
 
     views: Float[np.ndarray, "views height width"]
@@ -116,13 +138,13 @@ class Simulated:
     vignetting: Float[np.ndarray, "views height width"]
     all_in_focus: Float[np.ndarray, "height width"]
     defocus_map: Float[np.ndarray, "height width"]
-    labels: np.ndarray
+    labels: Int32[np.ndarray, "height width"]
     intensities: Float[np.ndarray, "surfaces height width"]
     alphas: Float[np.ndarray, "surfaces height width"]
     surface_scales: Float[np.ndarray, "surfaces height width"]
-    occlusion: np.ndarray
-    valid: np.ndarray
-    saturated: np.ndarray
+    occlusion: Bool[np.ndarray, "views height width"]
+    valid: Bool[np.ndarray, "height width"]
+    saturated: Bool[np.ndarray, "height width"]
     kernels: Float[np.ndarray, "rows cols views kernel kernel"]
     camera: Camera
     scene: scenes.Scene
@@ -146,13 +168,15 @@ def pixel4_camera(rows: int = 6, cols: int = 8) -> Camera:
 
 
 def small_camera(rows: int = 3, cols: int = 4) -> Camera:
-    """The same camera with pixels of twice the pitch: blur of half the size, for small frames and short lessons."""
+    """The same camera with pixels of twice the pitch: blur of half the size, for small frames and short
+    lessons."""
     lens = Lens(PIXEL4.focal_length, PIXEL4.f_number, PIXEL4.focus_distance, 2 * PIXEL4.pixel_pitch)
     return Camera(lens, field_varying(rows, cols, samples=97), Sensor(), PIXEL4_CALIBRATION_DISTANCE, 31)
 
 
 def demo_capture(seed: int = 0, height: int = 252, width: int = 336) -> Simulated:
-    """A small capture of cards at six depths, from 0.1 to 1.4 times the calibrated blur, behind the focus plane."""
+    """A small capture of cards at six depths, from 0.1 to 1.4 times the calibrated blur, behind the focus
+    plane."""
     camera = small_camera()
     far, near = (_dioptres_at_scale(camera, scale) for scale in (1.4, 0.1))
     scene = scenes.cards(seed, height, width, camera.kernel_size // 2, far, near)
@@ -163,15 +187,16 @@ def photograph(scene: scenes.Scene, camera: Camera, seed: int) -> Simulated:
     """One dual-pixel capture of a scene, with its truth. Deterministic for a seed.
 
     Raises:
-        InputError: a scene whose blur the camera's kernels cannot hold, or whose margin is smaller than the blur.
+        InputError: a scene whose blur the camera's kernels cannot hold, or whose margin is smaller than the
+            blur.
     """
     radii = np.asarray(camera.lens.radius(scene.dioptres), np.float32)
     slices = slice_counts(scene.mattes, radii)
     margin = camera.kernel_size // 2
     if scene.margin < margin:
         raise InputError(
-            f"photograph: the scene's margin is {scene.margin} pixels; kernels of {camera.kernel_size} pixels need "
-            f"{margin}. Make the scene with margin={margin}."
+            f"photograph: the scene's margin is {scene.margin} pixels; kernels of {camera.kernel_size} "
+            f"pixels need {margin}. Make the scene with margin={margin}."
         )
     inside = _frame(scene.margin - margin)
     textures, mattes, radii = scene.textures[inside], scene.mattes[inside], radii[inside]
@@ -180,7 +205,7 @@ def photograph(scene: scenes.Scene, camera: Camera, seed: int) -> Simulated:
     vignetting = camera.vignetting(*scene.frame)
     clean, raw, unmixed = (
         np.asarray(array)
-        for array in capture(
+        for array in form_capture(
             textures, mattes, radii, at, kernels, vignetting, jax.random.key(seed), slices, camera.sensor
         )
     )
@@ -192,7 +217,7 @@ def photograph(scene: scenes.Scene, camera: Camera, seed: int) -> Simulated:
     frame = _frame(margin)
     intensities, alphas = textures[frame] * vignetting[0], mattes[frame]
     scales = radii[frame] / np.float32(camera.calibration_radius)
-    transmittance = _transmittance(alphas)
+    transmittance = np.asarray(mpi.transmittance(jnp.asarray(alphas)))
     saturated = (raw >= _ceiling(camera.sensor) - 1e-6).any(0)
     return Simulated(
         views=views,
@@ -215,8 +240,8 @@ def photograph(scene: scenes.Scene, camera: Camera, seed: int) -> Simulated:
     )
 
 
-class Capture(NamedTuple):
-    """What `capture` computes: noise-free views, noisy linear raw, and the largest share of one surface."""
+class Formed(NamedTuple):
+    """What `form_capture` computes: noise-free views, noisy linear raw, largest share of any one surface."""
 
     clean: Float[Array, "views height width"]
     raw: Float[Array, "views height width"]
@@ -224,25 +249,44 @@ class Capture(NamedTuple):
 
 
 @partial(jax.jit, static_argnames=("slices", "sensor"))
-def capture(textures, mattes, radii, at, kernels, vignetting, key, slices, sensor) -> Capture:
+def form_capture(
+    textures: Float[ArrayLike, "surfaces height width"],
+    mattes: Float[ArrayLike, "surfaces height width"],
+    radii: Float[ArrayLike, "surfaces height width"],
+    at: Float[ArrayLike, " slices"],
+    kernels: Float[ArrayLike, "slices rows cols 2 kernel kernel"],
+    vignetting: Float[ArrayLike, "2 frame_height frame_width"],
+    key: PRNGKeyArray,
+    slices: tuple[int, ...],
+    sensor: Sensor,
+) -> Formed:
     """Scene to raw in one seeded, differentiable function: `render`, then vignetting, then `expose`.
 
-    The gradient goes through textures, mattes, radii, kernels and vignetting; noise and rounding are held fixed.
+    The gradient goes through textures, mattes, radii, kernels and vignetting; noise and rounding are held
+    fixed.
     """
     clean, unmixed = render(textures, mattes, radii, at, kernels, slices)
-    return Capture(clean, expose(clean * vignetting, key, sensor), unmixed)
+    return Formed(clean, expose(clean * vignetting, key, sensor), unmixed)
 
 
-def render(textures, mattes, radii, at, kernels, slices):
-    """Noise-free views without vignetting, back to front, and the largest blurred transmittance of any surface.
+def render(
+    textures: Float[ArrayLike, "surfaces height width"],
+    mattes: Float[ArrayLike, "surfaces height width"],
+    radii: Float[ArrayLike, "surfaces height width"],
+    at: Float[ArrayLike, " slices"],
+    kernels: Float[ArrayLike, "slices rows cols 2 kernel kernel"],
+    slices: tuple[int, ...],
+) -> tuple[Float[Array, "2 frame_height frame_width"], Float[Array, "2 frame_height frame_width"]]:
+    """Noise-free views without vignetting, and the largest blurred transmittance of any surface.
 
     With w_j the share of slice j (`_share`), each surface of texture c and matte m is seen in view v as
 
         coverage = sum_j k_j * (m w_j) / sum_j k_j * w_j,   light = sum_j k_j * (c m w_j) / sum_j k_j * w_j,
 
-    and goes over what lies behind it: `view <- view (1 - coverage) + light`. A surface at one depth has one slice of
-    w = 1, and this is eq. (2). Input arrays carry a margin of half a kernel, the output does not.
+    and goes over what lies behind it: `view <- view (1 - coverage) + light`. A surface at one depth has one
+    slice of w = 1, and this is eq. (2). Input arrays carry a margin of half a kernel, the output does not.
     """
+    textures, mattes, radii = jnp.asarray(textures), jnp.asarray(mattes), jnp.asarray(radii)
     index = np.repeat(np.arange(len(slices)), slices)
     last = np.append(index[1:] != index[:-1], True)
     half = kernels.shape[-1] // 2
@@ -254,7 +298,8 @@ def render(textures, mattes, radii, at, kernels, slices):
         share = _share(jnp.clip(radii[surface], low, high), radius, step)
         matte = mattes[surface] * share
         sums = sums + _blur(jnp.stack([textures[surface] * matte, matte, share]), kernel)
-        light, coverage = sums[0] / sums[2], sums[1] / sums[2]
+        # Half-added slices leave pixels of no share at all; they are not used, and must not divide by zero.
+        light, coverage = sums[:2] / jnp.where(is_last, sums[2], 1.0)[None]
         unmixed = jnp.where(is_last, jnp.maximum(unmixed * (1 - coverage), coverage), unmixed)
         views = jnp.where(is_last, views * (1 - coverage) + light, views)
         return (views, unmixed, jnp.where(is_last, 0.0, sums)), None
@@ -265,13 +310,21 @@ def render(textures, mattes, radii, at, kernels, slices):
     return views, unmixed
 
 
-def expose(irradiance, key, sensor: Sensor):
+def expose(
+    irradiance: Float[Array, "*n"], key: PRNGKeyArray, sensor: Sensor
+) -> Float[Array, "*n"]:
     """Linear raw of a sensor: Poisson photons, Gaussian read noise, black level, rounding and clipping.
 
     Exact in its values. The gradient is that of the identity where the value is not clipped.
     """
-    photons, read = jax.random.split(key)
-    counts = jax.random.poisson(photons, jax.lax.stop_gradient(irradiance) / sensor.gain)
+    few, many, read = jax.random.split(key, 3)
+    # Blur by FFT may leave a dark pixel at -1e-8.
+    expected = jnp.maximum(jax.lax.stop_gradient(irradiance), 0.0) / sensor.gain
+    counts = expected + jnp.sqrt(expected) * jax.random.normal(many, irradiance.shape)
+    if sensor.read_noise < NORMAL_READ_NOISE * sensor.gain:
+        # jax.random.poisson loses variance at large rates in float32 (4 % at 5e5 photons).
+        drawn = jax.random.poisson(few, jnp.minimum(expected, MANY_PHOTONS))
+        counts = jnp.where(expected < MANY_PHOTONS, drawn, counts)
     noisy = counts * sensor.gain + sensor.read_noise * jax.random.normal(read, irradiance.shape)
     number = jnp.clip(jnp.round(sensor.black_level + sensor.white_level * noisy), 0, sensor.white_level)
     raw = (number - sensor.black_level) / sensor.white_level
@@ -279,8 +332,13 @@ def expose(irradiance, key, sensor: Sensor):
     return through + jax.lax.stop_gradient(raw - through)
 
 
-def slice_counts(mattes, radii, step: float = SLICE_STEP) -> tuple[int, ...]:
-    """How many slices each surface needs, so that neighbours differ by no more than `step` pixels of radius."""
+def slice_counts(
+    mattes: Float[np.ndarray, "surfaces height width"],
+    radii: Float[np.ndarray, "surfaces height width"],
+    step: float = SLICE_STEP,
+) -> tuple[int, ...]:
+    """How many slices each surface needs, so that neighbours differ by no more than `step` pixels of
+    radius."""
     counts = []
     for matte, radius in zip(mattes, radii, strict=True):
         visible = radius[matte > 0]
@@ -289,7 +347,12 @@ def slice_counts(mattes, radii, step: float = SLICE_STEP) -> tuple[int, ...]:
     return tuple(counts)
 
 
-def slice_radii(mattes, radii, slices: tuple[int, ...]) -> Float[Array, " slices"]:
+@partial(jax.jit, static_argnames="slices")
+def slice_radii(
+    mattes: Float[Array, "surfaces height width"],
+    radii: Float[Array, "surfaces height width"],
+    slices: tuple[int, ...],
+) -> Float[Array, " slices"]:
     """Defocus radius of each slice, evenly spaced over the part of each surface that its matte shows."""
     at = []
     for matte, radius, count in zip(mattes, radii, slices, strict=True):
@@ -301,7 +364,8 @@ def slice_radii(mattes, radii, slices: tuple[int, ...]) -> Float[Array, " slices
 
 
 def _ladders(at, index):
-    """For each slice, the lowest and highest of its surface and their distance; infinite where there is one only."""
+    """For each slice, the lowest and highest of its surface and their distance; infinite where there is one
+    only."""
     first = np.searchsorted(index, index, side="left")
     last = np.searchsorted(index, index, side="right") - 1
     count = last - first
@@ -310,14 +374,9 @@ def _ladders(at, index):
 
 
 def _share(radius, at, step):
-    """Share of a slice in each point: linear interpolation between neighbouring slices, a partition of unity."""
+    """Share of a slice in each point: linear interpolation between neighbouring slices, a partition of
+    unity."""
     return jnp.maximum(0.0, 1.0 - jnp.abs(radius - at) / step)
-
-
-def _transmittance(mattes):
-    """`t_i = alpha_i prod_{j>i} (1 - alpha_j)`, back to front."""
-    through = np.cumprod((1 - mattes)[::-1], axis=0)[::-1]
-    return mattes * np.concatenate([through[1:], np.ones_like(mattes[:1])])
 
 
 def _ceiling(sensor):
@@ -336,21 +395,27 @@ def _dioptres_at_scale(camera, scale):
 
 
 def _blur(images, kernels):
-    """Blur of images that carry a margin of half a kernel, each tile of the grid with its own kernel."""
+    """Images [n, height, width] with a margin of half a kernel, blurred for both views: [n, views, ...] without.
+
+    The tiles are those of `blur`. Written out for JAX to differentiate: `blur.blur` has no derivative by its
+    kernels, and a simulator's kernels depend on depth and focus.
+    """
     rows, cols, views, size, _ = kernels.shape
-    half = size // 2
-    count, height, width = images.shape
-    height, width = height - 2 * half, width - 2 * half
-    tall, wide = -(-height // rows), -(-width // cols)
-    images = jnp.pad(images, ((0, 0), (0, rows * tall - height), (0, cols * wide - width)), mode="edge")
-    shape = (tall + 2 * half, wide + 2 * half)
-    tiles = jnp.stack(
-        [images[:, r * tall : r * tall + shape[0], c * wide : c * wide + shape[1]] for r in range(rows) for c in range(cols)]
-    )
-    spectra = jnp.fft.rfft2(tiles)[:, None] * jnp.fft.rfft2(
-        kernels.reshape(rows * cols, views, 1, size, size), s=shape
-    )
-    blurred = jnp.fft.irfft2(spectra, s=shape)[..., 2 * half :, 2 * half :]
-    blurred = blurred.reshape(rows, cols, views, count, tall, wide)
-    image = jnp.transpose(blurred, (3, 2, 0, 4, 1, 5)).reshape(count, views, rows * tall, cols * wide)
-    return image[:, :, :height, :width]
+    height, width = images.shape[1] - size + 1, images.shape[2] - size + 1
+    tiling = tiling_of(height, width, kernels)
+    tall, wide, shape = tiling.tile_height, tiling.tile_width, (tiling.window_height, tiling.window_width)
+    room = ((rows - 1) * tall + shape[0] - images.shape[1], (cols - 1) * wide + shape[1] - images.shape[2])
+    padded = jnp.pad(images, ((0, 0), (0, room[0]), (0, room[1])), mode="edge")
+    spectra = jnp.fft.rfft2(kernels.reshape(rows * cols, 1, views, size, size), s=shape)
+
+    def one_tile(tile):
+        corner = (0, tile // cols * tall, tile % cols * wide)
+        window = jax.lax.dynamic_slice(padded, corner, (images.shape[0], *shape))
+        blurred = jnp.fft.irfft2(jnp.fft.rfft2(window)[:, None] * spectra[tile], s=shape)
+        # What circular convolution wraps around lies in the first rows and columns.
+        return blurred[..., size - 1 : size - 1 + tall, size - 1 : size - 1 + wide]
+
+    tiles = jax.lax.map(one_tile, jnp.arange(rows * cols))
+    tiles = tiles.reshape(rows, cols, images.shape[0], views, tall, wide)
+    image = tiles.transpose(2, 3, 0, 4, 1, 5).reshape(images.shape[0], views, rows * tall, cols * wide)
+    return image[..., :height, :width]
