@@ -1,0 +1,392 @@
+"""Spatially varying blur: every tile of the image convolved with its own kernel, in the Fourier domain.
+
+Axes: images are ``[..., height, width]``. The kernel grid cuts the image into ``rows x cols`` tiles, numbered row
+by row; a *window* is a tile with all the surroundings that its blur can see, ``[..., window_height,
+window_width]``, and is what is transformed. Some consecutive tiles are blurred at once, a *group*. Spectra are
+the kernels' transforms ``[tiles, layers, views, window_height, window_width]``. Views are (left, right); all
+lengths are in pixels.
+
+Beyond its border the image is continued by its edge pixels. Tiles are not blended.
+
+Two real convolutions cost one complex one: either two images ride as real and imaginary part through the same
+real kernel, or the two views' kernels ride as one complex kernel ``k_l + i k_r``. All maps here are linear in the
+images; each carries its exact adjoint, written by hand, as its derivative. The kernels are calibration data: the
+derivative with respect to spectra is not implemented, and is zero to JAX.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Complex, Float, Int
+
+from dpdefocus.errors import InputError
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How a kernel grid cuts an image into tiles. When it does not divide the image, the last tiles overhang it."""
+
+    height: int
+    width: int
+    rows: int
+    cols: int
+    kernel: int
+
+    def __post_init__(self):
+        if min(self.height, self.width, self.rows, self.cols) < 1:
+            raise InputError(
+                f"an image of {self.height} x {self.width} pixels and a kernel grid of {self.rows} x {self.cols}: "
+                "neither may be empty"
+            )
+        if self.kernel % 2 == 0:
+            raise InputError(f"kernels are {self.kernel} pixels wide; expected an odd width, to have a centre pixel")
+
+    @property
+    def tiles(self) -> int:
+        return self.rows * self.cols
+
+    @property
+    def halo(self) -> int:
+        """Half the kernel's width: how far a blurred pixel sees."""
+        return self.kernel // 2
+
+    @property
+    def tile_height(self) -> int:
+        return -(-self.height // self.rows)
+
+    @property
+    def tile_width(self) -> int:
+        return -(-self.width // self.cols)
+
+    @property
+    def window_height(self) -> int:
+        """Rows of a window: tile and halos, enlarged to a length that the FFT likes."""
+        return good_fft_length(self.tile_height + 2 * self.halo)
+
+    @property
+    def window_width(self) -> int:
+        return good_fft_length(self.tile_width + 2 * self.halo)
+
+
+def tiling_of(height: int, width: int, kernels: Float[Array, "*layers rows cols views kernel kernel"]) -> Tiling:
+    """The tiling of a ``height x width`` image by the grid of ``kernels``."""
+    rows, cols, _, kernel, _ = kernels.shape[-5:]
+    return Tiling(height, width, rows, cols, kernel)
+
+
+def good_fft_length(length: int) -> int:
+    """The least product of twos, threes and fives that is no less than ``length``."""
+    while True:
+        rest = length
+        for factor in (2, 3, 5):
+            while rest % factor == 0:
+                rest //= factor
+        if rest == 1:
+            return length
+        length += 1
+
+
+def kernel_spectra(
+    kernels: Float[Array, "layers rows cols views kernel kernel"], tiling: Tiling
+) -> Complex[Array, "tiles layers views window_height window_width"]:
+    """Transforms of the kernels, placed so that a window's blurred tile starts at the window's first pixel.
+
+    The window starts one halo above and to the left of its tile. Convolution with a kernel that starts at its own
+    first pixel moves the image by a halo; rolling the kernel back by two halos undoes both. What circular
+    convolution wraps around falls outside the tile, since the window is at least a tile and two halos long.
+    """
+    layers, rows, cols, views, size, _ = kernels.shape
+    by_tile = kernels.transpose(1, 2, 0, 3, 4, 5).reshape(rows * cols, layers, views, size, size)
+    room = [(0, 0)] * 3 + [(0, tiling.window_height - size), (0, tiling.window_width - size)]
+    shift = -2 * tiling.halo
+    return jnp.fft.fft2(jnp.roll(jnp.pad(by_tile, room), (shift, shift), (-2, -1)))
+
+
+# --- windows: a padded copy of the image, read and added to a group of tiles at a time --------------------------
+
+
+def margins(tiling: Tiling) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Pixels that ``pad`` adds (above, below), (left, right)."""
+    below = (tiling.rows - 1) * tiling.tile_height + tiling.window_height - tiling.halo - tiling.height
+    right = (tiling.cols - 1) * tiling.tile_width + tiling.window_width - tiling.halo - tiling.width
+    return (tiling.halo, below), (tiling.halo, right)
+
+
+def pad(images: Float[Array, "layers height width"], tiling: Tiling) -> Float[Array, "layers padded_height padded_width"]:
+    """The images with their edge pixels replicated, so that every tile has its whole window."""
+    return jnp.pad(images, [(0, 0)] * (images.ndim - 2) + list(margins(tiling)), mode="edge")
+
+
+def pad_adjoint(
+    padded: Float[Array, "layers padded_height padded_width"], tiling: Tiling
+) -> Float[Array, "layers height width"]:
+    """Adjoint of ``pad``: what was gathered in the margins returns to the edge pixels it was copied from."""
+    (above, below), (left, right) = margins(tiling)
+    rows = padded[..., above : padded.shape[-2] - below, :]
+    rows = rows.at[..., 0, :].add(padded[..., :above, :].sum(-2))
+    rows = rows.at[..., -1, :].add(padded[..., padded.shape[-2] - below :, :].sum(-2))
+    image = rows[..., left : rows.shape[-1] - right]
+    image = image.at[..., 0].add(rows[..., :left].sum(-1))
+    return image.at[..., -1].add(rows[..., rows.shape[-1] - right :].sum(-1))
+
+
+def windows(
+    padded: Float[Array, "layers padded_height padded_width"], first: Int[Array, ""], group: int, tiling: Tiling
+) -> Float[Array, "layers group window_height window_width"]:
+    """The windows of ``group`` tiles from number ``first`` on, cut from padded images."""
+    return _cut(padded, first, group, tiling, 0, (tiling.window_height, tiling.window_width))
+
+
+def tiles(
+    padded: Float[Array, "layers padded_height padded_width"],
+    first: Int[Array, ""],
+    group: int,
+    tiling: Tiling,
+    margin: int = 0,
+) -> Float[Array, "layers group tile_height_and_margins tile_width_and_margins"]:
+    """``group`` tiles from number ``first`` on, with ``margin`` more pixels on every side, cut from padded images."""
+    shape = (tiling.tile_height + 2 * margin, tiling.tile_width + 2 * margin)
+    return _cut(padded, first, group, tiling, tiling.halo - margin, shape)
+
+
+def add_windows(
+    padded: Float[Array, "layers padded_height padded_width"],
+    values: Float[Array, "layers group window_height window_width"],
+    first: Int[Array, ""],
+    tiling: Tiling,
+) -> Float[Array, "layers padded_height padded_width"]:
+    """Adjoint of ``windows``: ``values`` added to the padded images where the windows were cut."""
+    return _add(padded, values, first, tiling, 0)
+
+
+def add_tiles(
+    padded: Float[Array, "layers padded_height padded_width"],
+    values: Float[Array, "layers group tile_height_and_margins tile_width_and_margins"],
+    first: Int[Array, ""],
+    tiling: Tiling,
+    margin: int = 0,
+) -> Float[Array, "layers padded_height padded_width"]:
+    """Adjoint of ``tiles``: ``values`` added to the padded images where the tiles were cut."""
+    return _add(padded, values, first, tiling, tiling.halo - margin)
+
+
+def _corner(tile, tiling, offset):
+    top = tile // tiling.cols * tiling.tile_height + offset
+    return 0, top, tile % tiling.cols * tiling.tile_width + offset
+
+
+def _cut(padded, first, group, tiling, offset, shape):
+    corners = [_corner(first + member, tiling, offset) for member in range(group)]
+    cuts = [jax.lax.dynamic_slice(padded, corner, padded.shape[:1] + shape) for corner in corners]
+    return jnp.stack(cuts, axis=1)
+
+
+def _add(padded, values, first, tiling, offset):
+    for member in range(values.shape[1]):
+        corner, value = _corner(first + member, tiling, offset), values[:, member]
+        added = jax.lax.dynamic_slice(padded, corner, value.shape) + value
+        padded = jax.lax.dynamic_update_slice(padded, added, corner)
+    return padded
+
+
+# --- blur of windows -------------------------------------------------------------------------------------------
+#
+# A group's windows, one layer at a time, so that what is transformed stays in the cache. What goes into the
+# transforms is drawn onto canvases that outlast the steps: a concatenation or a pad would cost XLA a branch for
+# each pixel, while the zero border that makes a blurred tile a window again is drawn just once.
+
+
+def _kernels(spectra, first, layer, group):
+    """The spectra ``[group, views, ...]`` of one layer in a group's tiles, and that of the kernel ``k_l + i k_r``."""
+    start, shape = (first, layer, 0, 0, 0), (group, 1, *spectra.shape[2:])
+    views = jax.lax.dynamic_slice(spectra, start, shape)[:, 0]
+    return views, (views[:, 0] + 1j * views[:, 1])[:, None]
+
+
+def _crop(transformed, tiling):
+    return transformed[..., : tiling.tile_height, : tiling.tile_width]
+
+
+def _canvas(spectra, group, tiling, images):
+    return jnp.zeros((group, images, tiling.window_height, tiling.window_width), spectra.dtype)
+
+
+def _draw(canvas, *images):
+    """Each complex image ``[group, n, height, width]`` written into the canvas, one after the other."""
+    at = 0
+    for image in images:
+        canvas = jax.lax.dynamic_update_slice(canvas, image, (0, at, 0, 0))
+        at += image.shape[1]
+    return canvas
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(3,))
+def blur_windows(
+    images: Float[Array, "layers group window_height window_width"],
+    spectra: Complex[Array, "tiles layers views window_height window_width"],
+    first: Int[Array, ""],
+    tiling: Tiling,
+) -> Float[Array, "layers group views tile_height tile_width"]:
+    """A group's tiles of every layer, from tile ``first`` on, blurred for both views: ``k_i^v * x_i``."""
+
+    def step(given):
+        layer, image = given
+        _, both = _kernels(spectra, first, layer, image.shape[0])
+        spectrum = jnp.fft.fft2(image.astype(spectra.dtype))[:, None]
+        blurred = _crop(jnp.fft.ifft2(spectrum * both), tiling)[:, 0]
+        return jnp.stack([blurred.real, blurred.imag], axis=1)
+
+    return jax.lax.map(step, (jnp.arange(images.shape[0]), images))
+
+
+def _blur_windows_forward(images, spectra, first, tiling):
+    return blur_windows(images, spectra, first, tiling), (spectra, first)
+
+
+def _blur_windows_adjoint(tiling, residuals, cotangents):
+    spectra, first = residuals
+    layers, group = cotangents.shape[:2]
+
+    def step(canvas, given):
+        layer, cotangent = given
+        _, both = _kernels(spectra, first, layer, group)
+        canvas = _draw(canvas, jax.lax.complex(cotangent[:, :1], cotangent[:, 1:]))
+        return canvas, jnp.fft.ifft2(jnp.fft.fft2(canvas) * both.conj()).real[:, 0]
+
+    gathered = jax.lax.scan(step, _canvas(spectra, group, tiling, 1), (jnp.arange(layers), cotangents))[1]
+    return gathered, jnp.zeros_like(spectra), None
+
+
+blur_windows.defvjp(_blur_windows_forward, _blur_windows_adjoint)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(4,))
+def blur_mpi_windows(
+    intensities: Float[Array, "layers group window_height window_width"],
+    alphas: Float[Array, "layers group window_height window_width"],
+    spectra: Complex[Array, "tiles layers views window_height window_width"],
+    first: Int[Array, ""],
+    tiling: Tiling,
+) -> tuple[
+    Float[Array, "layers group views tile_height tile_width"],
+    Float[Array, "layers group views tile_height tile_width"],
+    Float[Array, "layers group views tile_height tile_width"],
+]:
+    """A group's tiles of an MPI, blurred in the three ways that the losses need: ``k * (c α)``, ``k * α``, ``k * c``.
+
+    Two complex transforms of each layer and three back, and the reverse in the adjoint: ten instead of eighteen
+    real ones.
+    """
+
+    layers, group = intensities.shape[:2]
+
+    def step(canvases, given):
+        images, products = canvases
+        layer, intensity, alpha = given[0], given[1][:, None], given[2][:, None]
+        views, both = _kernels(spectra, first, layer, group)
+        images = _draw(images, jax.lax.complex(intensity * alpha, alpha), intensity.astype(spectra.dtype))
+        spectrum = jnp.fft.fft2(images)
+        products = _draw(products, spectrum[:, :1] * views, spectrum[:, 1:] * both)
+        blurred = _crop(jnp.fft.ifft2(products), tiling)
+        pair, single = blurred[:, :2], blurred[:, 2]
+        return (images, products), (pair.real, pair.imag, jnp.stack([single.real, single.imag], axis=1))
+
+    canvases = _canvas(spectra, group, tiling, 2), _canvas(spectra, group, tiling, 3)
+    return jax.lax.scan(step, canvases, (jnp.arange(layers), intensities, alphas))[1]
+
+
+def _blur_mpi_windows_forward(intensities, alphas, spectra, first, tiling):
+    return blur_mpi_windows(intensities, alphas, spectra, first, tiling), (intensities, alphas, spectra, first)
+
+
+def _blur_mpi_windows_adjoint(tiling, residuals, cotangents):
+    intensities, alphas, spectra, first = residuals
+    layers, group = intensities.shape[:2]
+
+    def step(canvases, given):
+        images, products = canvases
+        layer, intensity, alpha, (to_premultiplied, to_alpha, to_intensity) = given
+        views, both = _kernels(spectra, first, layer, group)
+        single = jax.lax.complex(to_intensity[:, :1], to_intensity[:, 1:])
+        images = _draw(images, jax.lax.complex(to_premultiplied, to_alpha), single)
+        spectrum = jnp.fft.fft2(images)
+        pair = spectrum[:, :1] * views[:, :1].conj() + spectrum[:, 1:2] * views[:, 1:].conj()
+        products = _draw(products, pair, spectrum[:, 2:] * both.conj())
+        gathered = jnp.fft.ifft2(products)
+        of_premultiplied = gathered[:, 0].real
+        of_intensity = gathered[:, 1].real + of_premultiplied * alpha
+        of_alpha = gathered[:, 0].imag + of_premultiplied * intensity
+        return (images, products), (of_intensity, of_alpha)
+
+    canvases = _canvas(spectra, group, tiling, 3), _canvas(spectra, group, tiling, 2)
+    gathered = jax.lax.scan(step, canvases, (jnp.arange(layers), intensities, alphas, cotangents))[1]
+    return *gathered, jnp.zeros_like(spectra), None
+
+
+blur_mpi_windows.defvjp(_blur_mpi_windows_forward, _blur_mpi_windows_adjoint)
+
+
+# --- blur of whole images --------------------------------------------------------------------------------------
+
+
+def group_size(tiling: Tiling) -> int:
+    """How many tiles to blur at once: all on an accelerator; two on a CPU, where more would leave the cache."""
+    most = 2 if jax.default_backend() == "cpu" else tiling.tiles
+    return max(size for size in range(1, most + 1) if tiling.tiles % size == 0)
+
+
+def group_starts(tiling: Tiling) -> Int[Array, " groups"]:
+    """The first tile of each group."""
+    return jnp.arange(0, tiling.tiles, group_size(tiling))
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def blur(
+    images: Float[Array, "layers height width"],
+    spectra: Complex[Array, "tiles layers views window_height window_width"],
+    tiling: Tiling,
+) -> Float[Array, "layers views height width"]:
+    """Every layer blurred for both views by its own, spatially varying kernels: ``k_i^v * x_i``."""
+    padded, group = pad(images, tiling), group_size(tiling)
+    blurred = jax.lax.map(
+        lambda first: blur_windows(windows(padded, first, group, tiling), spectra, first, tiling),
+        group_starts(tiling),
+    )
+    grid = jnp.moveaxis(blurred, 1, 2).reshape(tiling.rows, tiling.cols, images.shape[0], *blurred.shape[3:])
+    whole = grid.transpose(2, 3, 0, 4, 1, 5).reshape(images.shape[0], grid.shape[3], *_covered(tiling))
+    return whole[..., : tiling.height, : tiling.width]
+
+
+def _covered(tiling):
+    """Height and width of all tiles together."""
+    return tiling.rows * tiling.tile_height, tiling.cols * tiling.tile_width
+
+
+def _blur_forward(images, spectra, tiling):
+    return blur(images, spectra, tiling), spectra
+
+
+def _blur_adjoint(tiling, spectra, cotangent):
+    group = group_size(tiling)
+    layers, views = cotangent.shape[:2]
+    (above, below), (left, right) = margins(tiling)
+    height, width = _covered(tiling)
+    overhang = (0, height - tiling.height), (0, width - tiling.width)
+    cotangent = jnp.pad(cotangent, [(0, 0), (0, 0), *overhang])
+    grid = cotangent.reshape(layers, views, tiling.rows, tiling.tile_height, tiling.cols, tiling.tile_width)
+    grid = grid.transpose(2, 4, 0, 1, 3, 5)
+    by_group = jnp.moveaxis(grid.reshape(tiling.tiles // group, group, *grid.shape[2:]), 1, 2)
+
+    def step(padded, given):
+        first, cotangents = given
+        gathered, _, _ = _blur_windows_adjoint(tiling, (spectra, first), cotangents)
+        return add_windows(padded, gathered, first, tiling), None
+
+    blank = jnp.zeros((layers, above + tiling.height + below, left + tiling.width + right), cotangent.dtype)
+    padded, _ = jax.lax.scan(step, blank, (group_starts(tiling), by_group))
+    return pad_adjoint(padded, tiling), jnp.zeros_like(spectra)
+
+
+blur.defvjp(_blur_forward, _blur_adjoint)
