@@ -190,23 +190,14 @@ def photograph(scene: scenes.Scene, camera: Camera, seed: int) -> Simulated:
         InputError: a scene whose blur the camera's kernels cannot hold, or whose margin is smaller than the
             blur.
     """
-    radii = np.asarray(camera.lens.radius(scene.dioptres), np.float32)
-    slices = slice_counts(scene.mattes, radii)
-    margin = camera.kernel_size // 2
-    if scene.margin < margin:
-        raise InputError(
-            f"photograph: the scene's margin is {scene.margin} pixels; kernels of {camera.kernel_size} "
-            f"pixels need {margin}. Make the scene with margin={margin}."
-        )
-    inside = _frame(scene.margin - margin)
-    textures, mattes, radii = scene.textures[inside], scene.mattes[inside], radii[inside]
-    at = slice_radii(jnp.asarray(mattes), jnp.asarray(radii), slices)
-    kernels = camera.pupil.kernels(at, camera.kernel_size)
+    slices = slice_counts(scene.mattes, np.asarray(camera.lens.radius(scene.dioptres), np.float32))
+    surfaces, at, kernels = prepare(scene, camera, camera.lens, slices)
+    textures, mattes, radii = surfaces
     vignetting = camera.vignetting(*scene.frame)
     clean, raw, unmixed = (
         np.asarray(array)
         for array in form_capture(
-            textures, mattes, radii, at, kernels, vignetting, jax.random.key(seed), slices, camera.sensor
+            *surfaces, at, kernels, vignetting, jax.random.key(seed), slices, camera.sensor
         )
     )
 
@@ -214,7 +205,7 @@ def photograph(scene: scenes.Scene, camera: Camera, seed: int) -> Simulated:
     vignetting = np.asarray(vignetting)
     views = np.maximum(raw, 0)
     views[1] *= vignetting[0] / vignetting[1]
-    frame = _frame(margin)
+    frame = _frame(camera.kernel_size // 2)
     intensities, alphas = textures[frame] * vignetting[0], mattes[frame]
     scales = radii[frame] / np.float32(camera.calibration_radius)
     transmittance = np.asarray(mpi.transmittance(jnp.asarray(alphas)))
@@ -238,6 +229,27 @@ def photograph(scene: scenes.Scene, camera: Camera, seed: int) -> Simulated:
         scene=scene,
         seed=seed,
     )
+
+
+def prepare(scene: scenes.Scene, camera: Camera, lens: Lens, slices: tuple[int, ...]):
+    """What `render` takes: (textures, mattes, radii) with the kernels' margin, each slice's radius, and its
+    kernels.
+
+    Raises:
+        InputError: a scene whose blur the camera's kernels cannot hold, or whose margin is smaller than the
+            blur.
+    """
+    margin = camera.kernel_size // 2
+    if scene.margin < margin:
+        raise InputError(
+            f"The scene's margin is {scene.margin} pixels; kernels of {camera.kernel_size} pixels need "
+            f"{margin}. Make the scene with margin={margin}."
+        )
+    inside = _frame(scene.margin - margin)
+    radii = np.asarray(lens.radius(scene.dioptres[inside]), np.float32)
+    at = slice_radii(jnp.asarray(scene.mattes[inside]), jnp.asarray(radii), slices)
+    kernels = camera.pupil.kernels(at, camera.kernel_size)
+    return (scene.textures[inside], scene.mattes[inside], radii), at, kernels
 
 
 class Formed(NamedTuple):
@@ -395,7 +407,8 @@ def _dioptres_at_scale(camera, scale):
 
 
 def _blur(images, kernels):
-    """Images [n, height, width] with a margin of half a kernel, blurred for both views: [n, views, ...] without.
+    """Images [n, height, width] with a margin of half a kernel, blurred for both views: [n, views, ...]
+    without.
 
     The tiles are those of `blur`. Written out for JAX to differentiate: `blur.blur` has no derivative by its
     kernels, and a simulator's kernels depend on depth and focus.
