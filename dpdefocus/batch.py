@@ -11,6 +11,7 @@ import ast
 import difflib
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -103,7 +104,7 @@ def run(notebook: Path, out_dir: Path, given: list[tuple[str, str]]) -> list[Pat
     engine = {
         "kernel_name": "python3",
         "progress_bar": sys.stderr.isatty(),
-        "extra_arguments": ["--log-level=CRITICAL"],  # of the kernel: nothing about its sockets
+        "kernel_manager_class": _quiet_kernel_manager(),
     }
     with replacing(out_dir, *names) as (executed, report):
         try:
@@ -118,6 +119,21 @@ def run(notebook: Path, out_dir: Path, given: list[tuple[str, str]]) -> list[Pat
         report.write_text(_html(executed), encoding="utf-8")
     failed.unlink(missing_ok=True)
     return [out_dir / name for name in names]
+
+
+def _quiet_kernel_manager() -> type:
+    """Starts kernels whose own standard error goes nowhere.
+
+    What cells print, their errors included, travels in messages and is in the notebook. What is left are
+    remarks about sockets, and about the interrupt by which every kernel is shut down.
+    """
+    from jupyter_client.manager import AsyncKernelManager
+
+    class QuietKernelManager(AsyncKernelManager):
+        async def start_kernel(self, **options: Any) -> None:
+            await super().start_kernel(**options, stderr=subprocess.DEVNULL)
+
+    return QuietKernelManager
 
 
 def _what_failed(error: Exception) -> str:

@@ -25,6 +25,12 @@ print(repr(scene), seed, repr(out_dir))
 """
 
 
+FAILURE = """
+def f(): raise ArithmeticError('the loss is not finite')
+f()
+"""
+
+
 @pytest.fixture
 def notebook(tmp_path):
     """Writes a lesson whose last cell is the given code."""
@@ -66,10 +72,11 @@ def test_failure_is_one_short_message_and_keeps_earlier_results(notebook, tmp_pa
     out.mkdir()
     (out / "lesson.ipynb").write_text("earlier")
     (out / "lesson.html").write_text("earlier")
-    done = batch(notebook("def f(): raise ArithmeticError('the loss is not finite')\nf()"), "--out-dir", out)
-    assert done.returncode == 1
+    done = batch(notebook(FAILURE), "--out-dir", out)
+    assert done.returncode == 1, done.stderr
     assert "ArithmeticError: the loss is not finite" in done.stderr
-    assert "Traceback" not in done.stderr and len(done.stderr.splitlines()) == 2
+    assert "Traceback" not in done.stderr, done.stderr
+    assert len(done.stderr.splitlines()) == 2, done.stderr
     assert (out / "lesson.ipynb").read_text() == (out / "lesson.html").read_text() == "earlier"
     kept = json.loads((out / "lesson.failed.ipynb").read_text())
     outputs = [output for cell in kept["cells"] for output in cell.get("outputs", [])]

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -71,7 +72,7 @@ def test_every_dependency_has_a_range_and_the_bad_jax_is_left_out():
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.stem)
 def test_module_imports_what_is_declared_and_nothing_further_down_the_road(module):
-    declared = {Requirement(text).name for text in PROJECT["dependencies"]}
+    declared = {canonicalize_name(Requirement(text).name) for text in PROJECT["dependencies"]}
     distributions = packages_distributions()
     for name in imported(module):
         package, _, rest = name.partition(".")
@@ -81,7 +82,7 @@ def test_module_imports_what_is_declared_and_nothing_further_down_the_road(modul
             if module.stem in ROAD and other in ROAD:
                 assert ROAD.index(other) <= ROAD.index(module.stem), f"{module.stem} imports {other}"
         elif package not in sys.stdlib_module_names:
-            assert declared & set(distributions[package]), (
+            assert declared & set(map(canonicalize_name, distributions[package])), (
                 f"{module.stem} imports {package}, which is not declared"
             )
             assert package not in FIGURES or module.stem in MAY_DRAW, f"{module.stem} imports {package}"
