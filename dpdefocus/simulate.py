@@ -366,13 +366,12 @@ def slice_radii(
     slices: tuple[int, ...],
 ) -> Float[Array, " slices"]:
     """Defocus radius of each slice, evenly spaced over the part of each surface that its matte shows."""
-    at = []
-    for matte, radius, count in zip(mattes, radii, slices, strict=True):
-        visible = (matte > 0) | ~jnp.any(matte > 0)
-        low = jnp.min(radius, where=visible, initial=jnp.inf)
-        high = jnp.max(radius, where=visible, initial=-jnp.inf)
-        at.append(jnp.linspace(low, high, count) if count > 1 else (0.5 * (low + high))[None])
-    return jnp.concatenate(at)
+    shown = (mattes > 0) | ~jnp.any(mattes > 0, axis=(1, 2), keepdims=True)
+    low = jnp.min(radii, axis=(1, 2), where=shown, initial=jnp.inf)
+    high = jnp.max(radii, axis=(1, 2), where=shown, initial=-jnp.inf)
+    surface = np.repeat(np.arange(len(slices)), slices)
+    share = np.concatenate([np.linspace(0, 1, count) if count > 1 else [0.5] for count in slices])
+    return low[surface] + jnp.asarray(share, radii.dtype) * (high - low)[surface]
 
 
 def _ladders(at, index):
