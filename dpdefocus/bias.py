@@ -13,8 +13,8 @@ MIDDLE_GREY = 0.5  # the mean intensity for which the published constants are me
 def bias_correction(
     kernels: Float[Array, "layers rows cols views kernel kernel"],
     mean_intensity: Float[Array, ""] | float,
-    noise_variance: float,
-    prior: float,
+    noise_variance: Float[Array, ""] | float,
+    prior: Float[Array, ""] | float,
 ) -> Float[Array, " layers"]:
     """The part ``B(d)`` of the expected energy that noise alone makes depend on the defocus size (5).
 

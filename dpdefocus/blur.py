@@ -19,6 +19,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Complex, Float, Int
 
 from dpdefocus.errors import InputError
@@ -70,7 +71,7 @@ class Tiling:
         return good_fft_length(self.tile_width + 2 * self.halo)
 
 
-def tiling_of(height: int, width: int, kernels: Float[Array, "*layers rows cols views kernel kernel"]) -> Tiling:
+def tiling_of(height: int, width: int, kernels: Float[Array | np.ndarray, "*layers rows cols views kernel kernel"]) -> Tiling:
     """The tiling of a ``height x width`` image by the grid of ``kernels``."""
     rows, cols, _, kernel, _ = kernels.shape[-5:]
     return Tiling(height, width, rows, cols, kernel)

@@ -43,7 +43,7 @@ def auxiliary_loss(
     Each layer explains by itself what is seen of it. No gradient flows through the transmittance: the term asks
     for intensities that fit, not for transmittance that avoids those that don't.
     """
-    residual = robust((blurred_intensities - observed) ** 2, bias[:, None, None, None])
+    residual = robust((blurred_intensities - observed[None]) ** 2, bias[:, None, None, None])
     return (jax.lax.stop_gradient(blurred_transmittance) * residual).sum(0).mean(0)
 
 
@@ -146,7 +146,8 @@ def _root_slope(primals, tangents):
 
 def entropy(roots: Float[Array, "layers height width"]) -> Float[Array, "height width"]:
     """Collision entropy ``S(x) = −log(‖x‖₂² / ‖x‖₁²)`` over the layers of each pixel (13): 0 for one layer alone."""
-    return jnp.log((roots.sum(0) ** 2 + TINY) / ((roots**2).sum(0) + TINY))
+    # The logarithms apart: the slope of a quotient would square what TINY keeps from being zero.
+    return jnp.log(roots.sum(0) ** 2 + TINY) - jnp.log((roots**2).sum(0) + TINY)
 
 
 def entropy_loss(

@@ -126,8 +126,8 @@ def scene_of(
     observed: Float[Array, "views height width"],
     kernels: Float[Array, "layers rows cols views kernel kernel"],
     weights: Float[Array, " losses"],
-    noise_variance: float,
-    prior: float,
+    noise_variance: Float[Array, ""] | float,
+    prior: Float[Array, ""] | float,
     tiling: Tiling,
 ) -> Scene:
     """The scene of two views divided by their common maximum, and of kernels at the layers' sizes."""

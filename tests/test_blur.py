@@ -1,0 +1,129 @@
+"""Tiled Fourier blur against direct convolution, and its adjoint by inner products."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.signal import convolve2d
+
+from dpdefocus.blur import (
+    Tiling,
+    blur,
+    blur_mpi_windows,
+    good_fft_length,
+    kernel_spectra,
+    pad,
+    pad_adjoint,
+    tiles,
+    tiling_of,
+    windows,
+)
+from dpdefocus.errors import InputError
+
+# Divided by the grid; not divided; tiles smaller than a halo, one of them with a single pixel of the image.
+SHAPES = [(24, 30, 2, 3), (23, 31, 2, 3), (9, 7, 3, 3)]
+
+
+def problem(height, width, rows, cols, layers=3, size=7):
+    rng = np.random.default_rng(height)
+    images = rng.normal(size=(layers, height, width)).astype(np.float32)
+    kernels = rng.uniform(size=(layers, rows, cols, 2, size, size)).astype(np.float32)
+    kernels /= kernels.sum((-2, -1), keepdims=True)
+    tiling = tiling_of(height, width, kernels)
+    return images, kernels, tiling, kernel_spectra(jnp.asarray(kernels), tiling)
+
+
+def direct_blur(images, kernels):
+    """Every tile cut from the whole image convolved with the tile's kernel, the edge replicated."""
+    layers, rows, cols, views, size, _ = kernels.shape
+    _, height, width = images.shape
+    tile_height, tile_width = -(-height // rows), -(-width // cols)
+    blurred = np.zeros((layers, views, height, width))
+    for layer, row, col, view in np.ndindex(layers, rows, cols, views):
+        padded = np.pad(images[layer].astype(np.float64), size // 2, mode="edge")
+        whole = convolve2d(padded, kernels[layer, row, col, view].astype(np.float64), mode="valid")
+        y = slice(row * tile_height, (row + 1) * tile_height)
+        x = slice(col * tile_width, (col + 1) * tile_width)
+        blurred[layer, view, y, x] = whole[y, x]
+    return blurred
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_blur_is_direct_convolution(shape):
+    images, kernels, tiling, spectra = problem(*shape)
+    np.testing.assert_allclose(blur(jnp.asarray(images), spectra, tiling), direct_blur(images, kernels), atol=2e-6)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_blur_adjoint_by_inner_products(shape):
+    images, _, tiling, spectra = problem(*shape)
+    blurred, transpose = jax.vjp(lambda x: blur(x, spectra, tiling), jnp.asarray(images))
+    weights = np.random.default_rng(1).normal(size=blurred.shape).astype(np.float32)
+    (gathered,) = transpose(jnp.asarray(weights))
+    forward = np.vdot(weights.astype(np.float64), np.asarray(blurred, np.float64))
+    backward = np.vdot(np.asarray(gathered, np.float64), images.astype(np.float64))
+    assert forward == pytest.approx(backward, rel=1e-5)
+
+
+def test_mpi_windows_are_the_three_blurs():
+    images, kernels, tiling, spectra = problem(24, 30, 2, 3)
+    intensities, alphas = jnp.abs(jnp.asarray(images)), jnp.asarray(images) ** 2
+    first = jnp.array(2)
+    cut = [windows(pad(each, tiling), first, 2, tiling) for each in (intensities, alphas)]
+    for blurred, image in zip(
+        blur_mpi_windows(*cut, spectra, first, tiling), (intensities * alphas, alphas, intensities), strict=True
+    ):
+        expected = direct_blur(np.asarray(image), kernels)
+        np.testing.assert_allclose(blurred[:, 0], expected[:, :, :12, 20:], atol=2e-6)
+        np.testing.assert_allclose(blurred[:, 1], expected[:, :, 12:, :10], atol=2e-6)
+
+
+def test_mpi_windows_adjoint_by_inner_products():
+    """The blur of ``c α`` is bilinear: its derivative is tested along a direction, by the definition."""
+    images, _, tiling, spectra = problem(24, 30, 2, 3)
+    first = jnp.array(2)
+    rng = np.random.default_rng(2)
+    cut = windows(pad(jnp.asarray(images), tiling), first, 2, tiling)
+    point = [jnp.asarray(rng.normal(size=cut.shape), jnp.float32) for _ in range(2)]
+    direction = [jnp.asarray(rng.normal(size=cut.shape), jnp.float32) for _ in range(2)]
+
+    def blurred(*given):
+        return blur_mpi_windows(*given, spectra, first, tiling)
+
+    def product_rule(c, alpha, dc, dalpha):
+        (of_c, _, straight), (of_alpha, moved, _) = blurred(dc, alpha), blurred(c, dalpha)
+        return of_c + of_alpha, moved, straight
+
+    change = product_rule(*point, *direction)
+    weights = [jnp.asarray(rng.normal(size=each.shape), jnp.float32) for each in change]
+    gathered = jax.vjp(blurred, *point)[1](tuple(weights))
+    forward = sum(float((w * c).sum()) for w, c in zip(weights, change, strict=True))
+    backward = sum(float((g * d).sum()) for g, d in zip(gathered, direction, strict=True))
+    assert forward == pytest.approx(backward, rel=1e-4)
+
+
+def test_pad_adjoint_by_inner_products():
+    images, _, tiling, _ = problem(23, 31, 2, 3)
+    padded = np.asarray(pad(jnp.asarray(images), tiling))
+    weights = np.random.default_rng(3).normal(size=padded.shape).astype(np.float32)
+    gathered = np.asarray(pad_adjoint(jnp.asarray(weights), tiling))
+    assert np.vdot(weights, padded) == pytest.approx(np.vdot(gathered, images), rel=1e-4)
+
+
+def test_tiles_cover_the_image_in_order():
+    tiling = Tiling(10, 9, 2, 3, 5)
+    image = jnp.arange(90.0).reshape(1, 10, 9)
+    cut = np.asarray(tiles(pad(image, tiling), jnp.array(0), 6, tiling))[0]
+    np.testing.assert_array_equal(cut.reshape(2, 3, 5, 3).transpose(0, 2, 1, 3).reshape(10, 9), image[0])
+
+
+@pytest.mark.parametrize("least, length", [(1, 1), (7, 8), (228, 240), (241, 243)])
+def test_good_fft_lengths(least, length):
+    assert good_fft_length(least) == length
+
+
+def test_bad_tilings_are_refused():
+    with pytest.raises(InputError, match="odd width"):
+        Tiling(8, 8, 2, 2, 4)
+    with pytest.raises(InputError, match="neither may be empty"):
+        Tiling(8, 8, 0, 2, 5)
