@@ -1,9 +1,10 @@
 """What the solver costs, as JSON: ``python benchmarks/bench.py [--height 1008 --width 1344 --layers 12]``.
 
-``fft_ratio``: time of value and gradient of the ``paper`` objective over the time of its bare FFTs: in the same run,
-the same windows, the same number of forward and inverse complex transforms in the same groups, and nothing else.
-Both run in one compiled loop, as the optimisation does, so that neither pays for fresh memory in each turn. They
-take turns, and the fastest turn of each counts, since other programs can only slow them down.
+``fft_ratio``: time of value and gradient of the ``paper`` objective over the time of its bare FFTs: in
+the same run, the same windows, the same number of forward and inverse complex transforms in the same
+groups, and nothing else. Both run in one compiled loop, as the optimisation does, so that neither pays
+for fresh memory in each turn. They take turns, and the fastest turn of each counts, since other programs
+can only slow them down.
 """
 
 import argparse
@@ -39,7 +40,9 @@ def example(height: int, width: int, layers: int) -> tuple[tuple, Scene, Tiling]
 
 
 def objective_loop(turns: int, tiling: Tiling) -> Callable:
-    """``turns`` evaluations of value and gradient, each at the point that a tiny step along the last one led to."""
+    """``turns`` evaluations of value and gradient, each at the point that a tiny step along the last one
+    led to.
+    """
 
     def turn(_, carry):
         logits, scene = carry
@@ -50,7 +53,9 @@ def objective_loop(turns: int, tiling: Tiling) -> Callable:
 
 
 def fft_loop(turns: int, layers: int, tiling: Tiling) -> Callable:
-    """The transforms of ``turns`` evaluations: for each layer of each group of tiles 2 and back 3, 3 and back 2."""
+    """The transforms of ``turns`` evaluations: for each layer of each group of tiles 2 and back 3, 3 and
+    back 2.
+    """
     group = group_size(tiling)
 
     def of_layer(_, canvases):
@@ -77,7 +82,9 @@ def seconds(run: Callable, *arguments) -> float:
 
 
 def objective_cost(height: int, width: int, layers: int, turns: int, repeats: int) -> dict[str, float]:
-    """``fft_ratio``, ``seconds_per_iteration``, ``fft_seconds`` and ``peak_memory_gb`` of the paper's objective."""
+    """``fft_ratio``, ``seconds_per_iteration``, ``fft_seconds`` and ``peak_memory_gb`` of the paper's
+    objective.
+    """
     logits, scene, tiling = example(height, width, layers)
     objective, ffts = objective_loop(turns, tiling), fft_loop(turns, layers, tiling)
     seconds(objective, logits, scene), seconds(ffts)

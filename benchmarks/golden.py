@@ -1,4 +1,5 @@
-"""Relative errors of the ``paper`` objective on a golden case, as JSON: ``python benchmarks/golden.py CASE.npz``.
+"""Relative errors of the ``paper`` objective on a golden case, as JSON: ``python benchmarks/golden.py
+CASE.npz``.
 
 A golden case holds what the authors' released program computes for given inputs. Numbers are relative; images
 and gradients are compared by their largest difference over the reference's largest magnitude.

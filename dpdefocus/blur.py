@@ -1,17 +1,17 @@
 """Spatially varying blur: every tile of the image convolved with its own kernel, in the Fourier domain.
 
-Axes: images are ``[..., height, width]``. The kernel grid cuts the image into ``rows x cols`` tiles, numbered row
-by row; a *window* is a tile with all the surroundings that its blur can see, ``[..., window_height,
-window_width]``, and is what is transformed. Some consecutive tiles are blurred at once, a *group*. Spectra are
-the kernels' transforms ``[tiles, layers, views, window_height, window_width]``. Views are (left, right); all
-lengths are in pixels.
+Axes: images are ``[..., height, width]``. The kernel grid cuts the image into ``rows x cols`` tiles,
+numbered row by row; a *window* is a tile with all the surroundings that its blur can see, ``[...,
+window_height, window_width]``, and is what is transformed. Some consecutive tiles are blurred at once, a
+*group*. Spectra are the kernels' transforms ``[tiles, layers, views, window_height, window_width]``.
+Views are (left, right); all lengths are in pixels.
 
 Beyond its border the image is continued by its edge pixels. Tiles are not blended.
 
 Two real convolutions cost one complex one: either two images ride as real and imaginary part through the same
-real kernel, or the two views' kernels ride as one complex kernel ``k_l + i k_r``. All maps here are linear in the
-images; each carries its exact adjoint, written by hand, as its derivative. The kernels are calibration data: the
-derivative with respect to spectra is not implemented, and is zero to JAX.
+real kernel, or the two views' kernels ride as one complex kernel ``k_l + i k_r``. All maps here are
+linear in the images; each carries its exact adjoint, written by hand, as its derivative. The kernels are
+calibration data: the derivative with respect to spectra is not implemented, and is zero to JAX.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,9 @@ from dpdefocus.errors import InputError
 
 @dataclass(frozen=True)
 class Tiling:
-    """How a kernel grid cuts an image into tiles. When it does not divide the image, the last tiles overhang it."""
+    """How a kernel grid cuts an image into tiles. When it does not divide the image, the last tiles
+    overhang it.
+    """
 
     height: int
     width: int
@@ -38,11 +40,13 @@ class Tiling:
     def __post_init__(self):
         if min(self.height, self.width, self.rows, self.cols) < 1:
             raise InputError(
-                f"an image of {self.height} x {self.width} pixels and a kernel grid of {self.rows} x {self.cols}: "
+                f"an image of {self.height} x {self.width} pixels, a kernel grid of {self.rows} x {self.cols}: "
                 "neither may be empty"
             )
         if self.kernel % 2 == 0:
-            raise InputError(f"kernels are {self.kernel} pixels wide; expected an odd width, to have a centre pixel")
+            raise InputError(
+                f"kernels are {self.kernel} pixels wide; expected an odd width, to have a centre pixel"
+            )
 
     @property
     def tiles(self) -> int:
@@ -71,7 +75,9 @@ class Tiling:
         return good_fft_length(self.tile_width + 2 * self.halo)
 
 
-def tiling_of(height: int, width: int, kernels: Float[Array | np.ndarray, "*layers rows cols views kernel kernel"]) -> Tiling:
+def tiling_of(
+    height: int, width: int, kernels: Float[Array | np.ndarray, "*layers rows cols views kernel kernel"]
+) -> Tiling:
     """The tiling of a ``height x width`` image by the grid of ``kernels``."""
     rows, cols, _, kernel, _ = kernels.shape[-5:]
     return Tiling(height, width, rows, cols, kernel)
@@ -94,9 +100,10 @@ def kernel_spectra(
 ) -> Complex[Array, "tiles layers views window_height window_width"]:
     """Transforms of the kernels, placed so that a window's blurred tile starts at the window's first pixel.
 
-    The window starts one halo above and to the left of its tile. Convolution with a kernel that starts at its own
-    first pixel moves the image by a halo; rolling the kernel back by two halos undoes both. What circular
-    convolution wraps around falls outside the tile, since the window is at least a tile and two halos long.
+    The window starts one halo above and to the left of its tile. Convolution with a kernel that starts at
+    its own first pixel moves the image by a halo; rolling the kernel back by two halos undoes both. What
+    circular convolution wraps around falls outside the tile, since the window is at least a tile and two
+    halos long.
     """
     layers, rows, cols, views, size, _ = kernels.shape
     by_tile = kernels.transpose(1, 2, 0, 3, 4, 5).reshape(rows * cols, layers, views, size, size)
@@ -105,7 +112,7 @@ def kernel_spectra(
     return jnp.fft.fft2(jnp.roll(jnp.pad(by_tile, room), (shift, shift), (-2, -1)))
 
 
-# --- windows: a padded copy of the image, read and added to a group of tiles at a time --------------------------
+# --- windows: a padded copy of the image, read and added to a group of tiles at a time -------------
 
 
 def margins(tiling: Tiling) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -115,7 +122,9 @@ def margins(tiling: Tiling) -> tuple[tuple[int, int], tuple[int, int]]:
     return (tiling.halo, below), (tiling.halo, right)
 
 
-def pad(images: Float[Array, "layers height width"], tiling: Tiling) -> Float[Array, "layers padded_height padded_width"]:
+def pad(
+    images: Float[Array, "layers height width"], tiling: Tiling
+) -> Float[Array, "layers padded_height padded_width"]:
     """The images with their edge pixels replicated, so that every tile has its whole window."""
     return jnp.pad(images, [(0, 0)] * (images.ndim - 2) + list(margins(tiling)), mode="edge")
 
@@ -134,7 +143,10 @@ def pad_adjoint(
 
 
 def windows(
-    padded: Float[Array, "layers padded_height padded_width"], first: Int[Array, ""], group: int, tiling: Tiling
+    padded: Float[Array, "layers padded_height padded_width"],
+    first: Int[Array, ""],
+    group: int,
+    tiling: Tiling,
 ) -> Float[Array, "layers group window_height window_width"]:
     """The windows of ``group`` tiles from number ``first`` on, cut from padded images."""
     return _cut(padded, first, group, tiling, 0, (tiling.window_height, tiling.window_width))
@@ -147,7 +159,9 @@ def tiles(
     tiling: Tiling,
     margin: int = 0,
 ) -> Float[Array, "layers group tile_height_and_margins tile_width_and_margins"]:
-    """``group`` tiles from number ``first`` on, with ``margin`` more pixels on every side, cut from padded images."""
+    """``group`` tiles from number ``first`` on, with ``margin`` more pixels on every side, cut from
+    padded images.
+    """
     shape = (tiling.tile_height + 2 * margin, tiling.tile_width + 2 * margin)
     return _cut(padded, first, group, tiling, tiling.halo - margin, shape)
 
@@ -192,15 +206,18 @@ def _add(padded, values, first, tiling, offset):
     return padded
 
 
-# --- blur of windows -------------------------------------------------------------------------------------------
+# --- blur of windows -------------------------------------------------------------------------------
 #
 # A group's windows, one layer at a time, so that what is transformed stays in the cache. What goes into the
-# transforms is drawn onto canvases that outlast the steps: a concatenation or a pad would cost XLA a branch for
-# each pixel, while the zero border that makes a blurred tile a window again is drawn just once.
+# transforms is drawn onto canvases that outlast the steps: a concatenation or a pad would cost XLA a
+# branch for each pixel, while the zero border that makes a blurred tile a window again is drawn just
+# once.
 
 
 def _kernels(spectra, first, layer, group):
-    """The spectra ``[group, views, ...]`` of one layer in a group's tiles, and that of the kernel ``k_l + i k_r``."""
+    """The spectra ``[group, views, ...]`` of one layer in a group's tiles, and that of the kernel ``k_l +
+    i k_r``.
+    """
     start, shape = (first, layer, 0, 0, 0), (group, 1, *spectra.shape[2:])
     views = jax.lax.dynamic_slice(spectra, start, shape)[:, 0]
     return views, (views[:, 0] + 1j * views[:, 1])[:, None]
@@ -275,10 +292,11 @@ def blur_mpi_windows(
     Float[Array, "layers group views tile_height tile_width"],
     Float[Array, "layers group views tile_height tile_width"],
 ]:
-    """A group's tiles of an MPI, blurred in the three ways that the losses need: ``k * (c α)``, ``k * α``, ``k * c``.
+    """A group's tiles of an MPI, blurred in the three ways that the losses need: ``k * (c α)``, ``k *
+    α``, ``k * c``.
 
-    Two complex transforms of each layer and three back, and the reverse in the adjoint: ten instead of eighteen
-    real ones.
+    Two complex transforms of each layer and three back, and the reverse in the adjoint: ten instead of
+    eighteen real ones.
     """
 
     layers, group = intensities.shape[:2]
@@ -299,7 +317,12 @@ def blur_mpi_windows(
 
 
 def _blur_mpi_windows_forward(intensities, alphas, spectra, first, tiling):
-    return blur_mpi_windows(intensities, alphas, spectra, first, tiling), (intensities, alphas, spectra, first)
+    return blur_mpi_windows(intensities, alphas, spectra, first, tiling), (
+        intensities,
+        alphas,
+        spectra,
+        first,
+    )
 
 
 def _blur_mpi_windows_adjoint(tiling, residuals, cotangents):
@@ -329,11 +352,13 @@ def _blur_mpi_windows_adjoint(tiling, residuals, cotangents):
 blur_mpi_windows.defvjp(_blur_mpi_windows_forward, _blur_mpi_windows_adjoint)
 
 
-# --- blur of whole images --------------------------------------------------------------------------------------
+# --- blur of whole images --------------------------------------------------------------------------
 
 
 def group_size(tiling: Tiling) -> int:
-    """How many tiles to blur at once: all on an accelerator; two on a CPU, where more would leave the cache."""
+    """How many tiles to blur at once: all on an accelerator; two on a CPU, where more would leave the
+    cache.
+    """
     most = 2 if jax.default_backend() == "cpu" else tiling.tiles
     return max(size for size in range(1, most + 1) if tiling.tiles % size == 0)
 

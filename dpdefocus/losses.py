@@ -1,11 +1,12 @@
 """The five losses of the paper (7)-(13), each as a map over the pixels, without its weight.
 
-Axes: layers first, back to front, then views (left, right) where there are two, then height and width in pixels.
-Smoothness looks at 3 x 3 windows: its functions take images with one more pixel on every side than the map they
-return (at the image's border: its edge pixels replicated, ``with_margin``).
+Axes: layers first, back to front, then views (left, right) where there are two, then height and width in
+pixels. Smoothness looks at 3 x 3 windows: its functions take images with one more pixel on every side
+than the map they return (at the image's border: its edge pixels replicated, ``with_margin``).
 
-Intensities are those of the observed views; ``gain`` is the paper's factor s, which brings their mean to middle
-grey. As in the authors' released program the robust losses are ``ℓ − 1``, zero where there is nothing to lose.
+Intensities are those of the observed views; ``gain`` is the paper's factor s, which brings their mean to
+middle grey. As in the authors' released program the robust losses are ``ℓ − 1``, zero where there is
+nothing to lose.
 """
 
 import jax
@@ -14,7 +15,8 @@ from jaxtyping import Array, Float
 
 GAMMA = 0.1  # γ: where the robust loss turns from quadratic to linear, in intensity
 EDGE = 1 / 32  # β: the local contrast that counts as an edge
-# Square roots and logarithms below are guarded by this, far under any share of light that float32 can resolve.
+# Square roots and logarithms below are guarded by this, far under any share of light that float32 can
+# resolve.
 TINY = 1e-30
 
 
@@ -28,7 +30,9 @@ def data_loss(
     observed: Float[Array, "views height width"],
     bias: Float[Array, "views height width"],
 ) -> Float[Array, "height width"]:
-    """``ℓ_B(Î_b^v − I_o^v, B_all^v)`` (7, 8), the mean over the views; ``bias`` is ``B_all^v = Σ_i t̃_i^v B(d_i)``."""
+    """``ℓ_B(Î_b^v − I_o^v, B_all^v)`` (7, 8), the mean over the views; ``bias`` is ``B_all^v = Σ_i t̃_i^v
+    B(d_i)``.
+    """
     return robust((rendered - observed) ** 2, bias).mean(0)
 
 
@@ -40,8 +44,8 @@ def auxiliary_loss(
 ) -> Float[Array, "height width"]:
     """``Σ_i t̃_i^v ⊙ ℓ_B(k_i^v * c_i − I_o^v, B(d_i))`` (9), the mean over the views.
 
-    Each layer explains by itself what is seen of it. No gradient flows through the transmittance: the term asks
-    for intensities that fit, not for transmittance that avoids those that don't.
+    Each layer explains by itself what is seen of it. No gradient flows through the transmittance: the
+    term asks for intensities that fit, not for transmittance that avoids those that don't.
     """
     residual = robust((blurred_intensities - observed[None]) ** 2, bias[:, None, None, None])
     return (jax.lax.stop_gradient(blurred_transmittance) * residual).sum(0).mean(0)
@@ -60,7 +64,9 @@ def _binomial(images: Float[Array, "*n height_and_2 width_and_2"]) -> Float[Arra
 
 @jax.custom_vjp
 def local_variance(images: Float[Array, "n height_and_2 width_and_2"]) -> Float[Array, "n height width"]:
-    """``V(I)² = I² * g − (I * g)²`` (38): the variance in a 3 x 3 window. The paper's total variation is its root."""
+    """``V(I)² = I² * g − (I * g)²`` (38): the variance in a 3 x 3 window. The paper's total variation is
+    its root.
+    """
     # One image at a time stays in the cache. Rounding may leave a variance a hair below zero.
     return jax.lax.map(lambda image: jnp.maximum(_binomial(image**2) - _binomial(image) ** 2, 0), images)
 
@@ -90,7 +96,9 @@ local_variance.defvjp(_local_variance_forward, _local_variance_adjoint)
 
 
 def off_edges(variance: Float[Array, "height width"]) -> Float[Array, "height width"]:
-    """``1 − E(I) = exp(−V(I)² / 2β²)`` (40): one on flat ground, zero at edges. No gradient flows through it."""
+    """``1 − E(I) = exp(−V(I)² / 2β²)`` (40): one on flat ground, zero at edges. No gradient flows through
+    it.
+    """
     return jax.lax.stop_gradient(jnp.exp(-variance / (2 * EDGE**2)))
 
 
@@ -101,9 +109,10 @@ def intensity_loss(
 ) -> Float[Array, "height width"]:
     """Smoothness of the all-in-focus image and of the layers' intensities (11).
 
-    ``V_E(Î_s, E(Î_s)) + V_E`` of the layers together, with ``V_E(I, E) = ℓ(V(I)) + (1 − E) ⊙ ℓ(V(I))`` (41). As
-    the released program has it, the layers' part is ``L = Σ_i t_i ⊙ ℓ(V(c_i))``, without gradient through ``t_i``,
-    and its edges are those of the variance that has this loss, ``V² = γ² (L² − 1)``.
+    ``V_E(Î_s, E(Î_s)) + V_E`` of the layers together, with ``V_E(I, E) = ℓ(V(I)) + (1 − E) ⊙ ℓ(V(I))``
+    (41). As the released program has it, the layers' part is ``L = Σ_i t_i ⊙ ℓ(V(c_i))``, without
+    gradient through ``t_i``, and its edges are those of the variance that has this loss, ``V² = γ² (L² −
+    1)``.
 
     Args:
         sharp_variance: local variance of the all-in-focus image times the gain.
@@ -134,7 +143,9 @@ def alpha_loss(
 
 @jax.custom_jvp
 def root(shares: Float[Array, "*n"]) -> Float[Array, "*n"]:
-    """``√x``, with a slope that stays finite at zero, so that a layer that is all gone has no undefined gradient."""
+    """``√x``, with a slope that stays finite at zero, so that a layer that is all gone has no undefined
+    gradient.
+    """
     return jnp.sqrt(shares)
 
 
@@ -145,7 +156,9 @@ def _root_slope(primals, tangents):
 
 
 def entropy(roots: Float[Array, "layers height width"]) -> Float[Array, "height width"]:
-    """Collision entropy ``S(x) = −log(‖x‖₂² / ‖x‖₁²)`` over the layers of each pixel (13): 0 for one layer alone."""
+    """Collision entropy ``S(x) = −log(‖x‖₂² / ‖x‖₁²)`` over the layers of each pixel (13): 0 for one
+    layer alone.
+    """
     # The logarithms apart: the slope of a quotient would square what TINY keeps from being zero.
     return jnp.log(roots.sum(0) ** 2 + TINY) - jnp.log((roots**2).sum(0) + TINY)
 

@@ -1,8 +1,9 @@
 """The multiplane image (MPI): layers of intensity and alpha, seen in focus and through the blur.
 
-Axes: layers come first, ordered **back to front**: index 0 is the farthest, and its alpha is one. Intensities and
-alphas are in [0, 1], intensities in the linear scale of the observed views. After the layers, ``views`` (left,
-right) where there are two, then height and width in pixels. Scales are the layers' defocus sizes.
+Axes: layers come first, ordered **back to front**: index 0 is the farthest, and its alpha is one.
+Intensities and alphas are in [0, 1], intensities in the linear scale of the observed views. After the
+layers, ``views`` (left, right) where there are two, then height and width in pixels. Scales are the
+layers' defocus sizes.
 """
 
 import jax
@@ -28,7 +29,8 @@ def _visibility_forward(alphas):
 
 def _visibility_adjoint(residuals, cotangent):
     """``∂/∂α_j = −visible_j · behind_j``, with ``behind_j`` the cotangents behind layer j composited over one
-    another, ``behind_{j+1} = cotangent_j + (1 − α_j) behind_j``. Nothing is divided by ``1 − α_j``, which may be 0.
+    another, ``behind_{j+1} = cotangent_j + (1 − α_j) behind_j``. Nothing is divided by ``1 − α_j``, which
+    may be 0.
     """
     alphas, visible = residuals
     behind = [jnp.zeros_like(cotangent[0])]
@@ -41,7 +43,9 @@ visibility.defvjp(_visibility_forward, _visibility_adjoint)
 
 
 def transmittance(alphas: Float[Array, "layers *n"]) -> Float[Array, "layers *n"]:
-    """The share of each layer in what is seen, ``t_i = α_i ∏_{j>i} (1 − α_j)``. Shares sum to one if ``α_1 = 1``."""
+    """The share of each layer in what is seen, ``t_i = α_i ∏_{j>i} (1 − α_j)``. Shares sum to one if
+    ``α_1 = 1``.
+    """
     return alphas * visibility(alphas)
 
 

@@ -1,8 +1,9 @@
 """Blur kernels at every defocus size: the calibrated kernels, resized.
 
-Axes: kernels are ``[rows, cols, views, kernel, kernel]``: the grid over the image, the views (left, right), and
-the kernel's own field in pixels, its centre in the middle. A scale is a defocus size in units of the
-calibrated kernel: 1 is the kernel as calibrated, negative values lie on the other side of the focus plane.
+Axes: kernels are ``[rows, cols, views, kernel, kernel]``: the grid over the image, the views (left,
+right), and the kernel's own field in pixels, its centre in the middle. A scale is a defocus size in units
+of the calibrated kernel: 1 is the kernel as calibrated, negative values lie on the other side of the
+focus plane.
 """
 
 import jax.numpy as jnp

@@ -1,11 +1,13 @@
-"""The published optimisation of the multiplane image, as data and as a function (paper, Sec. 4; METHOD ``paper``).
+"""The published optimisation of the multiplane image, as data and as a function (paper, Sec. 4; METHOD
+``paper``).
 
-Axes: layers first, back to front, then views (left, right) where there are two, height and width in pixels. The
-parameters are logits of intensities and alphas; the farthest layer's alpha is one, its logit +inf. Losses come
-in the order of ``LOSSES``, weighted.
+Axes: layers first, back to front, then views (left, right) where there are two, height and width in
+pixels. The parameters are logits of intensities and alphas; the farthest layer's alpha is one, its logit
++inf. Losses come in the order of ``LOSSES``, weighted.
 
-The objective and its gradient are computed in one pass over the kernel grid's tiles, a group of tiles at a time,
-and only the parameters, their gradient and the kernels' spectra are ever held for the whole image.
+The objective and its gradient are computed in one pass over the kernel grid's tiles, a group of tiles at
+a time, and only the parameters, their gradient and the kernels' spectra are ever held for the whole
+image.
 """
 
 import hashlib
@@ -52,7 +54,8 @@ LOSSES = ("data", "auxiliary", "intensity", "alpha", "entropy")
 
 @dataclass(frozen=True)
 class PublishedSettings:
-    """The published constants. ``nearest``, ``farthest``, ``alpha`` and ``entropy`` were set by hand for each scene.
+    """The published constants. ``nearest``, ``farthest``, ``alpha`` and ``entropy`` were set by hand for
+    each scene.
 
     Args:
         nearest, farthest: defocus sizes of the first and the last layer, in units of the calibrated kernels.
@@ -103,14 +106,15 @@ HAND_SETTINGS = {
 }
 
 
-# --- the objective ---------------------------------------------------------------------------------------------
+# --- the objective ---------------------------------------------------------------------------------
 
 
 class Scene(NamedTuple):
     """What the objective compares an MPI with.
 
-    ``observed`` are the views, and ``inside`` is one within the image, both padded; ``spectra`` are those of the
-    kernels at the layers' sizes; ``bias`` is ``B(d_i)``, ``gain`` the paper's s, ``weights`` those of the losses.
+    ``observed`` are the views, and ``inside`` is one within the image, both padded; ``spectra`` are those
+    of the kernels at the layers' sizes; ``bias`` is ``B(d_i)``, ``gain`` the paper's s, ``weights`` those
+    of the losses.
     """
 
     observed: Float[Array, "views padded_height padded_width"]
@@ -165,7 +169,9 @@ def _tile_losses(blurred, intensities, alphas, observed, inside, scene: Scene):
         losses.intensity_loss(
             sharp_variance, losses.local_variance(scene.gain * intensities), shares[:, 1:-1, 1:-1]
         ),
-        losses.alpha_loss(losses.local_variance(alpha_roots), losses.local_variance(share_roots), sharp_variance),
+        losses.alpha_loss(
+            losses.local_variance(alpha_roots), losses.local_variance(share_roots), sharp_variance
+        ),
         losses.entropy_loss(alpha_roots[:, 1:-1, 1:-1], share_roots[:, 1:-1, 1:-1]),
     )
     terms = scene.weights * jnp.stack([(inside[0] * loss).sum() for loss in maps])
@@ -191,7 +197,9 @@ def value_and_gradient(
 ) -> tuple[
     Float[Array, " losses"], tuple[Float[Array, "layers height width"], Float[Array, "layers height width"]]
 ]:
-    """The five weighted losses (42), means over the pixels, and the gradient of their sum to both sets of logits."""
+    """The five weighted losses (42), means over the pixels, and the gradient of their sum to both sets of
+    logits.
+    """
     group = group_size(tiling)
     logits = intensity_logits, alpha_logits
     # One layer at a time, so that what lies between logits and padded values stays in the cache.
@@ -222,7 +230,7 @@ def value_and_gradient(
     return terms / pixels, (to_intensities, to_alphas)
 
 
-# --- the optimisation ------------------------------------------------------------------------------------------
+# --- the optimisation ------------------------------------------------------------------------------
 
 
 class State(NamedTuple):
@@ -269,7 +277,8 @@ def start(observed_mean: Float[Array, ""], layers: int, tiling: Tiling, settings
 def _advance(
     state: State, scene: Scene, tiling: Tiling, settings: PublishedSettings, steps: Int[Array, ""], most: int
 ) -> tuple[State, Float[Array, "most losses"], Int[Array, ""]]:
-    """``steps`` iterations, no more than ``most``, fewer if the loss stops being finite; the losses before each.
+    """``steps`` iterations, no more than ``most``, fewer if the loss stops being finite; the losses
+    before each.
 
     How many is not known to the compiler, so that a run cut into other pieces is the same computation.
     """
@@ -284,7 +293,12 @@ def _advance(
         now, gradient = value_and_gradient(*state.logits, scene, tiling)
         updates, adam = optimiser.update(gradient, state.adam)
         logits = optax.apply_updates(state.logits, updates)
-        return State(logits, adam, state.iteration + 1), terms.at[done].set(now), done + 1, jnp.isfinite(now.sum())
+        return (
+            State(logits, adam, state.iteration + 1),
+            terms.at[done].set(now),
+            done + 1,
+            jnp.isfinite(now.sum()),
+        )
 
     blank = jnp.zeros((most, len(LOSSES)))
     state, terms, done, _ = jax.lax.while_loop(proceed, step, (state, blank, jnp.array(0), jnp.array(True)))
@@ -311,8 +325,9 @@ def fit_published(
         checkpoint_every: iterations between checkpoints.
 
     Returns:
-        The layers' intensities in the views' scale, their alphas, and how it went. If the loss stops being finite,
-        there is a warning, and what is returned (and kept in the checkpoint) is the last state known to be good.
+        The layers' intensities in the views' scale, their alphas, and how it went. If the loss stops
+        being finite, there is a warning, and what is returned (and kept in the checkpoint) is the last
+        state known to be good.
 
     Raises:
         InputError: layers out of order, or a checkpoint of something else.
@@ -353,8 +368,11 @@ def fit_published(
 
 
 def _iterate(state, history, scene, tiling, settings, checkpoint_every, save):
-    """Iterate to the end; the last state, the losses before each iteration, and where it diverged, if it did."""
-    # Waiting for every iteration would leave an accelerator idle; a CPU is better served by an early progress bar.
+    """Iterate to the end; the last state, the losses before each iteration, and where it diverged, if it
+    did.
+    """
+    # Waiting for every iteration would leave an accelerator idle; a CPU is better served by an early
+    # progress bar.
     at_once = 5 if jax.default_backend() == "cpu" else 50
     good = state
     first = int(state.iteration)
@@ -380,12 +398,12 @@ def _iterate(state, history, scene, tiling, settings, checkpoint_every, save):
 def _check_scales(scales):
     if scales.shape[0] < 2 or not bool((scales[:-1] > scales[1:]).all()):
         raise InputError(
-            f"scales: found {np.asarray(scales).tolist()}; expected the defocus sizes of at least two layers, "
+            f"scales: found {np.asarray(scales).tolist()}; expected defocus sizes of at least two layers, "
             "falling from the farthest to the nearest"
         )
 
 
-# --- checkpoints -----------------------------------------------------------------------------------------------
+# --- checkpoints -----------------------------------------------------------------------------------
 
 
 def _identity(views, kernels, scales, settings: PublishedSettings) -> str:
@@ -411,7 +429,9 @@ def _load_checkpoint(path: Path, identity: str, like: State) -> tuple[State, np.
             leaves = [jnp.asarray(saved[f"leaf_{number}"]) for number in range(len(jax.tree.leaves(like)))]
             history = saved["history"]
     except Exception as error:
-        raise InputError(f"{path} is not a checkpoint of the published optimisation ({error}). Remove it") from error
+        raise InputError(
+            f"{path} is not a checkpoint of the published optimisation ({error}). Remove it"
+        ) from error
     if found != identity:
         raise InputError(
             f"{path} belongs to an optimisation of other views, kernels, scales or settings. "
@@ -420,7 +440,7 @@ def _load_checkpoint(path: Path, identity: str, like: State) -> tuple[State, np.
     return jax.tree.unflatten(jax.tree.structure(like), leaves), history
 
 
-# --- finish ----------------------------------------------------------------------------------------------------
+# --- finish ----------------------------------------------------------------------------------------
 
 
 @jax.jit

@@ -51,7 +51,9 @@ def direct_blur(images, kernels):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_blur_is_direct_convolution(shape):
     images, kernels, tiling, spectra = problem(*shape)
-    np.testing.assert_allclose(blur(jnp.asarray(images), spectra, tiling), direct_blur(images, kernels), atol=2e-6)
+    np.testing.assert_allclose(
+        blur(jnp.asarray(images), spectra, tiling), direct_blur(images, kernels), atol=2e-6
+    )
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -71,7 +73,9 @@ def test_mpi_windows_are_the_three_blurs():
     first = jnp.array(2)
     cut = [windows(pad(each, tiling), first, 2, tiling) for each in (intensities, alphas)]
     for blurred, image in zip(
-        blur_mpi_windows(*cut, spectra, first, tiling), (intensities * alphas, alphas, intensities), strict=True
+        blur_mpi_windows(*cut, spectra, first, tiling),
+        (intensities * alphas, alphas, intensities),
+        strict=True,
     ):
         expected = direct_blur(np.asarray(image), kernels)
         np.testing.assert_allclose(blurred[:, 0], expected[:, :, :12, 20:], atol=2e-6)

@@ -67,9 +67,10 @@ def test_auxiliary_loss():
 
 
 def test_smoothness_losses():
-    sharp, layers, shares, roots = (uniform(*shape, seed=seed) * 0.1 for seed, shape in enumerate(
-        [(6, 7), (3, 6, 7), (3, 6, 7), (3, 6, 7)]
-    ))
+    sharp, layers, shares, roots = (
+        uniform(*shape, seed=seed) * 0.1
+        for seed, shape in enumerate([(6, 7), (3, 6, 7), (3, 6, 7), (3, 6, 7)])
+    )
     shares = shares / shares.sum(0)
     flat = np.exp(-sharp / (2 / 32**2))
     together = (shares * robust(layers)).sum(0)

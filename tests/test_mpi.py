@@ -32,7 +32,9 @@ def test_images_are_painted_back_to_front():
     np.testing.assert_allclose(all_in_focus(jnp.asarray(intensities), jnp.asarray(alphas)), sharp, atol=1e-6)
     sizes = painted(scales[:, None, None] * alphas, alphas)
     np.testing.assert_allclose(defocus_map(jnp.asarray(alphas), jnp.asarray(scales)), sizes, atol=1e-6)
-    np.testing.assert_allclose(composite(jnp.asarray(intensities * alphas), jnp.asarray(alphas)), sharp, atol=1e-6)
+    np.testing.assert_allclose(
+        composite(jnp.asarray(intensities * alphas), jnp.asarray(alphas)), sharp, atol=1e-6
+    )
 
 
 def test_transmittance_shares_out_all_light():
@@ -52,7 +54,9 @@ def test_visibility_gradient_by_finite_differences():
         for index in np.ndindex(alphas.shape):
             change = np.zeros_like(alphas)
             change[index] = 1e-4
-            ends = [(np.asarray(visibility(jnp.asarray(alphas + s * change))) * weights).sum() for s in (1, -1)]
+            ends = [
+                (np.asarray(visibility(jnp.asarray(alphas + s * change))) * weights).sum() for s in (1, -1)
+            ]
             assert float(gradient[index]) == pytest.approx((ends[0] - ends[1]) / 2e-4, abs=1e-8)
 
 

@@ -29,7 +29,9 @@ def moments(kernel):
 @pytest.mark.parametrize("case", ["a", "b"])
 def test_golden_kernels(case, golden_folder, pixel4_folder):
     golden = np.load(golden_folder / f"loss_case_{case}.npz")
-    views = [np.load(pixel4_folder / "calibration" / f"blur_kernels_{view}.npy") for view in ("left", "right")]
+    views = [
+        np.load(pixel4_folder / "calibration" / f"blur_kernels_{view}.npy") for view in ("left", "right")
+    ]
     calibrated = np.stack(views, axis=1).reshape(6, 8, 2, 61, 61)
     # The cases are cut out of scenes: rows 2-3, columns 3-4 of the grid, and rows 0-1, columns 6-7.
     row, col = {"a": (2, 3), "b": (0, 6)}[case]
@@ -72,7 +74,9 @@ def test_other_side_of_focus_turns_the_kernel_by_half():
 
 @pytest.mark.parametrize("sign", [1, -1])
 def test_tends_to_a_delta_in_focus(sign):
-    spread = [moments(kernel[0, 0, 0])[1] for kernel in scale_kernels(blob(), sign * jnp.array([0.2, 0.02, 1e-3]))]
+    spread = [
+        moments(kernel[0, 0, 0])[1] for kernel in scale_kernels(blob(), sign * jnp.array([0.2, 0.02, 1e-3]))
+    ]
     assert spread[0] > spread[1] > spread[2]
     delta = np.zeros((SIZE, SIZE))
     delta[SIZE // 2, SIZE // 2] = 1
