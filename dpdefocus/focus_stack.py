@@ -126,8 +126,7 @@ def _vote(measure):
 
 
 def _trust(measure, coarse, window):
-    """How far [0, 1] a fine window's peak is its own: it stands out of the noise, and is not a neighbour's
-    blur.
+    """How far [0, 1] a fine window's peak is its own: out of the noise, and not a neighbour's blur.
 
     Squared noise has a standard deviation of sqrt(2) times its mean, and a Gaussian window averages 4 pi
     window^2 pixels of it. The peak counts from NOISE_DEVIATIONS of that above the stack's median, and in full

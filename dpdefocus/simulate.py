@@ -187,8 +187,7 @@ def photograph(scene: scenes.Scene, camera: Camera, seed: int) -> Simulated:
     """One dual-pixel capture of a scene, with its truth. Deterministic for a seed.
 
     Raises:
-        InputError: a scene whose blur the camera's kernels cannot hold, or whose margin is smaller than the
-            blur.
+        InputError: a scene whose blur the camera's kernels cannot hold, or whose margin is too small.
     """
     slices = slice_counts(scene.mattes, np.asarray(camera.lens.radius(scene.dioptres), np.float32))
     surfaces, at, kernels = prepare(scene, camera, camera.lens, slices)
@@ -232,12 +231,10 @@ def photograph(scene: scenes.Scene, camera: Camera, seed: int) -> Simulated:
 
 
 def prepare(scene: scenes.Scene, camera: Camera, lens: Lens, slices: tuple[int, ...]):
-    """What `render` takes: (textures, mattes, radii) with the kernels' margin, each slice's radius, and its
-    kernels.
+    """What `render` takes: (textures, mattes, radii) with the kernels' margin, slices' radii, their kernels.
 
     Raises:
-        InputError: a scene whose blur the camera's kernels cannot hold, or whose margin is smaller than the
-            blur.
+        InputError: a scene whose blur the camera's kernels cannot hold, or whose margin is too small.
     """
     margin = camera.kernel_size // 2
     if scene.margin < margin:
@@ -349,8 +346,7 @@ def slice_counts(
     radii: Float[np.ndarray, "surfaces height width"],
     step: float = SLICE_STEP,
 ) -> tuple[int, ...]:
-    """How many slices each surface needs, so that neighbours differ by no more than `step` pixels of
-    radius."""
+    """How many slices each surface needs for neighbours to differ by at most `step` pixels of radius."""
     counts = []
     for matte, radius in zip(mattes, radii, strict=True):
         visible = radius[matte > 0]
