@@ -40,8 +40,8 @@ class Tiling:
     def __post_init__(self):
         if min(self.height, self.width, self.rows, self.cols) < 1:
             raise InputError(
-                f"an image of {self.height} x {self.width} pixels, a kernel grid of {self.rows} x {self.cols}: "
-                "neither may be empty"
+                f"an image of {self.height} x {self.width} pixels and a kernel grid of "
+                f"{self.rows} x {self.cols}: neither may be empty"
             )
         if self.kernel % 2 == 0:
             raise InputError(

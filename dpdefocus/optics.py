@@ -28,7 +28,8 @@ def scale_kernels(
     """
     if kernels.shape[-1] % 2 == 0:
         raise InputError(
-            f"kernels: the kernel field is {kernels.shape[-1]} pixels wide; it must be odd, to have a centre pixel"
+            f"kernels: the kernel field is {kernels.shape[-1]} pixels wide; "
+            "it must be odd, to have a centre pixel"
         )
     resample = _resampling(scales, kernels.shape[-1])
     resized = jnp.einsum("nyu,rcvuw,nxw->nrcvyx", resample, kernels, resample)
