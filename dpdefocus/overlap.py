@@ -1,0 +1,161 @@
+"""Overlapping tiles: a filter for each cell of the kernel grid, blended so that no seam shows.
+
+The calibrated kernels belong to the centres of the cells. Each cell's filter runs on a tile that reaches to the
+neighbouring centres, and the results are blended by bilinear hats: a pixel halfway between two centres takes half
+of each, which is what a linear change of the kernel across the field gives. Around each tile lies a margin in
+which the image fades to the tile's mean, so that the periodic transform sees no jump where its ends meet.
+
+Axes: images [..., height, width]; tiles [..., rows, cols, tile_height, tile_width]; kernels [rows, cols, views,
+kernel, kernel]; spectra are real-input transforms [..., tile_height, tile_width // 2 + 1]. Unit: pixels of the image at
+hand; where the image was reduced by a whole factor, `reduction` says so and kernels stay in full-size pixels.
+"""
+
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Complex, Float
+
+from dpdefocus.blur import good_fft_length
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Where the tiles lie: image size, grid, and the width of the fading margin in pixels.
+
+    An image that the grid does not divide is continued by its edge to the next multiple.
+    """
+
+    height: int
+    width: int
+    rows: int
+    cols: int
+    margin: int
+
+    @property
+    def cell(self) -> tuple[int, int]:
+        """Height and width of a grid cell."""
+        return -(-self.height // self.rows), -(-self.width // self.cols)
+
+    @property
+    def tile(self) -> tuple[int, int]:
+        """Height and width of a tile: twice the cell, the margins, and what makes a good transform length."""
+        return tuple(_even_fft_length(2 * cell + 2 * self.margin, cell) for cell in self.cell)
+
+    @property
+    def before(self) -> tuple[int, int]:
+        """Pixels of a tile above and left of its cell."""
+        return tuple((tile - cell) // 2 for tile, cell in zip(self.tile, self.cell, strict=True))
+
+
+def _even_fft_length(length: int, cell: int) -> int:
+    """Smallest good transform length that leaves the same margin on both sides of the cell."""
+    while (good_fft_length(length) - cell) % 2:
+        length = good_fft_length(length) + 1
+    return good_fft_length(length)
+
+
+def cut(
+    images: Float[Array, "*n height width"], overlap: Overlap
+) -> Float[Array, "*n rows cols tile_height tile_width"]:
+    """Tiles of the images, faded to their own mean in the margins; beyond the border the edge is repeated."""
+    (cell_y, cell_x), (before_y, before_x), (tile_y, tile_x) = overlap.cell, overlap.before, overlap.tile
+    after_y = overlap.rows * cell_y - overlap.height + before_y
+    after_x = overlap.cols * cell_x - overlap.width + before_x
+    lead = [(0, 0)] * (images.ndim - 2)
+    padded = jnp.pad(images, [*lead, (before_y, after_y), (before_x, after_x)], mode="edge")
+    y = cell_y * jnp.arange(overlap.rows)[:, None] + jnp.arange(tile_y)
+    x = cell_x * jnp.arange(overlap.cols)[:, None] + jnp.arange(tile_x)
+    tiles = padded[..., y[:, None, :, None], x[None, :, None, :]]
+    fade = jnp.asarray(np.outer(_fade(tile_y, 2 * cell_y), _fade(tile_x, 2 * cell_x)), images.dtype)
+    mean = (tiles * fade).sum((-2, -1), keepdims=True) / fade.sum()
+    return mean + (tiles - mean) * fade
+
+
+def _fade(tile: int, core: int) -> np.ndarray:
+    """One over the core, falling to zero over the margin as a raised cosine."""
+    margin = (tile - core) // 2
+    ramp = 0.5 - 0.5 * np.cos(np.pi * (np.arange(margin) + 0.5) / margin)
+    return np.concatenate([ramp, np.ones(tile - 2 * margin), ramp[::-1]])
+
+
+def hats(cells: int, length: int) -> np.ndarray:
+    """Blending weights [cells, 2 length] of each cell over its core: linear, one at its centre, summing to one.
+
+    At the two ends of the image, where there is no further neighbour, the weight stays one.
+    """
+    distance = np.abs(np.arange(2 * length) + 0.5 - length)
+    weights = np.tile(1 - distance / length, (cells, 1)).astype(np.float32)
+    weights[0, :length] = 1
+    weights[-1, length:] = 1
+    return weights
+
+
+def blend(
+    tiles: Float[Array, "*n rows cols tile_height tile_width"], overlap: Overlap
+) -> Float[Array, "*n height width"]:
+    """Images from filtered tiles: each tile's core, weighted with its hats and added up."""
+    (cell_y, cell_x), (tile_y, tile_x) = overlap.cell, overlap.tile
+    top, left = (tile_y - 2 * cell_y) // 2, (tile_x - 2 * cell_x) // 2
+    core = tiles[..., top : top + 2 * cell_y, left : left + 2 * cell_x]
+    core = core * hats(overlap.rows, cell_y)[:, None, :, None] * hats(overlap.cols, cell_x)[None, :, None, :]
+    lines = _add_halves(jnp.swapaxes(core, -3, -2))  # [*n, rows, 2 cell_y, padded width]
+    whole = _add_halves(jnp.moveaxis(lines, -1, -3))  # [*n, padded width, padded height]
+    whole = jnp.swapaxes(whole, -2, -1)[..., cell_y // 2 :, cell_x // 2 :]
+    return whole[..., : overlap.height, : overlap.width]
+
+
+def _add_halves(cores: Float[Array, "*n cells core"]) -> Float[Array, "*n length"]:
+    """Lay cores of two cells' length side by side, a cell apart, and add up where they overlap."""
+    length = cores.shape[-1] // 2
+    lead = [(0, 0)] * (cores.ndim - 2)
+    first = jnp.pad(cores[..., :length], [*lead, (0, 1), (0, 0)])
+    second = jnp.pad(cores[..., length:], [*lead, (1, 0), (0, 0)])
+    return (first + second).reshape(*cores.shape[:-2], -1)
+
+
+def frequencies(
+    overlap: Overlap, reduction: int = 1
+) -> tuple[Float[Array, " tile_height"], Float[Array, " half_width"]]:
+    """Vertical and horizontal frequencies of a tile's transform, in cycles per full-size pixel."""
+    height, width = overlap.tile
+    return jnp.fft.fftfreq(height) / reduction, jnp.fft.rfftfreq(width) / reduction
+
+
+def scaled_spectra(
+    kernels: Float[Array, "*cells views kernel kernel"],
+    scale: Float[Array, ""],
+    fy: Float[Array, " tile_height"],
+    fx: Float[Array, " half_width"],
+) -> Complex[Array, "*cells views tile_height half_width"]:
+    """Transforms of the kernels at a defocus size, by the scaling theorem: ``K_d(f) = K_1(d f)``.
+
+    Resizing a kernel by d at unit sum shrinks its spectrum by d, so the transform of the calibrated kernel is
+    evaluated at ``d f``: exact for every size, below one pixel too; a negative size mirrors the kernel; size
+    zero gives one, a delta. Beyond the calibrated kernel's own Nyquist frequency its spectrum is taken as zero.
+    """
+    size = kernels.shape[-1]
+    offset = jnp.arange(size) - size // 2
+    rows = jnp.exp(-2j * jnp.pi * scale * fy[:, None] * offset) * (jnp.abs(scale * fy) < 0.5)[:, None]
+    columns = jnp.exp(-2j * jnp.pi * scale * fx[:, None] * offset) * (jnp.abs(scale * fx) < 0.5)[:, None]
+    return jnp.einsum("ya,...ab,xb->...yx", rows, kernels.astype(rows.dtype), columns)
+
+
+def centred(kernels: Float[Array, "*cells views kernel kernel"]) -> Float[Array, "*cells views kernel kernel"]:
+    """Kernels whose views' common centroid lies at the centre of the field.
+
+    Kernels are known only up to a shift common to both views, which a shift of the sharp image undoes (paper,
+    Sec. D). The calibration leaves a different shift in each cell (one to two pixels on the Pixel 4), which
+    would warp the sharp image, and differently at each depth. With the centroid of the two views' mean at the centre,
+    the sharp image lies where the ordinary photograph shows it. The shift is applied in the Fourier domain.
+    """
+    size = kernels.shape[-1]
+    offset = jnp.arange(size) - size // 2
+    mean = kernels.mean(-3)
+    y = (mean * offset[:, None]).sum((-2, -1))[..., None, None, None]
+    x = (mean * offset).sum((-2, -1))[..., None, None, None]
+    f = jnp.fft.fftfreq(size)
+    phase = jnp.exp(2j * jnp.pi * (y * f[:, None] + x * f))
+    return jnp.fft.ifft2(jnp.fft.fft2(kernels) * phase).real
+
+

@@ -1,0 +1,67 @@
+"""The presets, as data: every constant of the two ways to solve a capture, with its unit.
+
+Nothing here belongs to one scene. `PublishedSettings`, the constants of the paper, lives beside its optimisation in
+`published`; the ranges that its authors set by hand for each scene are `published.HAND_SETTINGS`.
+"""
+
+from dataclasses import dataclass
+
+from dpdefocus.errors import InputError
+from dpdefocus.published import PublishedSettings
+
+
+@dataclass(frozen=True)
+class FastSettings:
+    """Constants of the solution by labelling and deconvolution (`solve`).
+
+    Args:
+        nearest, farthest: smallest and largest defocus size that is looked for, in units of the calibrated kernels.
+        hypotheses: how many sizes are tried between them.
+        blur_per_pixel: standard deviation of the calibrated kernels, in pixels of the reduced views on which the
+            energies are computed: how far the views may be reduced without losing what tells the sizes apart.
+        window: standard deviation of the energies' Gaussian window, in reduced pixels.
+        slack: share of the smallest energy that counts as error of the calibration.
+        floor: energy that counts as noise, in squares of twice the mean view.
+        cap: largest cost of a single pixel.
+        contrast: step between two reduced pixels at which the smoothness falls to 1/e, in units of twice the mean view.
+        smoothness: cost of one label's difference between two neighbours.
+        limit: difference in labels beyond which it costs no more.
+        sweeps: iterations of message passing on each grid, coarsest first.
+        layers: planes of the multiplane image.
+        feather: standard deviation of the blur of the layers' outlines, in pixels.
+        variation: weight of the total variation in the deconvolution.
+    """
+
+    nearest: float = 0.0
+    farthest: float = 2.1
+    hypotheses: int = 22
+    blur_per_pixel: float = 1.5
+    window: float = 2.0
+    slack: float = 2.0
+    floor: float = 2e-5
+    cap: float = 5.0
+    contrast: float = 0.05
+    smoothness: float = 12.0
+    limit: float = 20.0
+    sweeps: tuple[int, ...] = (15, 10, 8)
+    layers: int = 12
+    feather: float = 1.5
+    variation: float = 1e-3
+
+
+PRESETS: dict[str, FastSettings | PublishedSettings] = {
+    "fast": FastSettings(),
+    "classroom": FastSettings(hypotheses=15, sweeps=(15, 8), layers=8),
+    "paper": PublishedSettings(nearest=0.1, farthest=1.6),
+}
+
+
+def preset_settings(name: str) -> FastSettings | PublishedSettings:
+    """The settings of a preset.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    if name not in PRESETS:
+        raise InputError(f"preset: found {name!r}, expected one of {', '.join(PRESETS)}")
+    return PRESETS[name]

@@ -1,0 +1,227 @@
+"""From one dual-pixel capture and its calibration to the all-in-focus image and the defocus map.
+
+Data flows one way: views and kernels → energies of the defocus hypotheses (`wiener`) → one size for each pixel
+(`labelling`) → layers (`layer_alphas`) → sharp image (`deblur`) → `results.Result`. The preset `paper` goes the published
+way instead (`published`).
+
+Axes: views [views, height, width], left first; layers back to front. Units: images linear raw in [0, 1]; defocus in units
+of the calibrated kernels.
+"""
+
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from dpdefocus import mpi, published
+from dpdefocus.data import Calibration, Capture
+from dpdefocus.deblur import deblur, layer_weights
+from dpdefocus.errors import InputError
+from dpdefocus.labelling import data_cost, edge_weights, label_marginals, sub_label
+from dpdefocus.overlap import Overlap, centred
+from dpdefocus.presets import FastSettings, preset_settings
+from dpdefocus.progress import progress
+from dpdefocus.results import Result
+from dpdefocus.wiener import kernel_deviation, kernel_reach, local_energy, residual_images
+
+MIDDLE_GREY = 0.5  # mean of the views after normalisation
+REACH = 0.98  # share of a kernel within its reach
+
+
+def solve(
+    capture: Capture,
+    calibration: Calibration,
+    preset: str = "fast",
+    seed: int = 0,
+    checkpoint: str | Path | None = None,
+) -> Result:
+    """Solve a capture.
+
+    Args:
+        capture: two views of a scene that lies at or behind the focus plane.
+        calibration: the camera's kernels.
+        preset: a name in `presets.PRESETS`.
+        seed: saved with the result; no preset draws random numbers today.
+        checkpoint: preset ``paper`` only: a file to keep the optimisation's state in and resume from.
+
+    Returns:
+        The result, with the settings used, the solver's wall time (compilation included) and versions.
+
+    Raises:
+        InputError: unknown preset, checkpoint with another preset, a grid of kernels finer than the image, or views that look swapped.
+    """
+    settings = preset_settings(preset)
+    _check(capture, calibration, preset, checkpoint)
+    began = time.perf_counter()
+    if isinstance(settings, FastSettings):
+        solved, used = _solve_fast(capture, calibration, settings), asdict(settings)
+    else:
+        solved, used = _solve_published(capture, calibration, settings, checkpoint)
+    seconds = time.perf_counter() - began
+    record = {"preset": preset, "capture": capture.name, "seed": seed} | used
+    return Result(**{name: np.asarray(each) for name, each in solved.items()}, seconds=seconds, settings=record)
+
+
+def _check(capture: Capture, calibration: Calibration, preset: str, checkpoint: str | Path | None) -> None:
+    rows, cols, _, size, _ = calibration.kernels.shape
+    height, width = capture.views.shape[1:]
+    if min(height // rows, width // cols) < size // 2:
+        raise InputError(
+            f"views of {capture.name}: found {height} x {width} pixels for {rows} x {cols} kernels of {size} x {size}; "
+            f"expected at least {rows * (size // 2)} x {cols * (size // 2)}. Is the calibration that of this camera?"
+        )
+    if checkpoint is not None and preset != "paper":
+        raise InputError(f"checkpoint: preset {preset!r} keeps none; expected preset 'paper'")
+
+
+# --- the fast way -----------------------------------------------------------------------------------------------
+
+
+def _solve_fast(capture: Capture, calibration: Calibration, settings: FastSettings) -> dict[str, Array]:
+    gain = MIDDLE_GREY / float(capture.views.mean())
+    views = jnp.asarray(capture.views) * gain
+    kernels = centred(jnp.asarray(calibration.kernels))
+    stages = iter(progress(range(4), "solve"))
+    next(stages)
+    energies, reduced, scales = hypothesis_energies(views, kernels, settings)
+    _check_sides(views, kernels, energies, settings, capture.name)
+    next(stages)
+    costs = data_cost(energies, settings.floor, settings.slack, settings.cap)
+    up, left = edge_weights(reduced.mean(0), settings.contrast)
+    marginals = label_marginals(costs, up, left, settings.smoothness, settings.limit, settings.sweeps)
+    small = scales[0] + sub_label(marginals) * (scales[1] - scales[0])
+    next(stages)
+    size = views.shape[1:]
+    defocus = _enlarge(small, size)
+    layers = layer_scales(defocus, settings.layers)
+    weights = feathered(layer_weights(defocus, layers), settings.feather)
+    margin = int(np.ceil(2 * kernel_reach(kernels, REACH) * float(jnp.abs(layers).max())))
+    sharp = deblur(views, kernels, layers, weights, margin, settings.variation)
+    next(stages)
+    solved = {
+        "all_in_focus": jnp.clip(sharp / gain, 0, 1),
+        "defocus_map": defocus,
+        "confidence": _enlarge(confidence(marginals), size),
+        "scales": layers,
+        "alphas": alphas_of(weights),
+    }
+    next(stages, None)
+    return solved
+
+
+def hypothesis_energies(
+    views: Float[Array, "views height width"],
+    kernels: Float[Array, "rows cols views kernel kernel"],
+    settings: FastSettings,
+) -> tuple[
+    Float[Array, "hypotheses h w"], Float[Array, "views h w"], Float[Array, " hypotheses"]
+]:
+    """Windowed energy of each defocus hypothesis on reduced views, those views, and the sizes tried."""
+    reduction = max(1, round(kernel_deviation(kernels) / settings.blur_per_pixel))
+    reduced = reduce(views, reduction)
+    scales = jnp.linspace(settings.nearest, settings.farthest, settings.hypotheses)
+    reach = kernel_reach(kernels, REACH) / reduction
+    overlap = Overlap(*reduced.shape[1:], *kernels.shape[:2], margin=int(np.ceil(2 * reach * settings.farthest)))
+    residuals = residual_images(reduced, kernels, scales, overlap, reduction)
+    return local_energy(residuals, int(np.ceil(reach)), settings.window), reduced, scales
+
+
+def reduce(views: Float[Array, "views height width"], factor: int) -> Float[Array, "views h w"]:
+    """Views of a whole factor fewer pixels, low-pass filtered first; an edge that it does not divide is repeated."""
+    height, width = views.shape[1:]
+    even = jnp.pad(views, ((0, 0), (0, -height % factor), (0, -width % factor)), mode="edge")
+    shape = (views.shape[0], even.shape[1] // factor, even.shape[2] // factor)
+    return jax.image.resize(even, shape, "linear", antialias=True)
+
+
+def _enlarge(small: Float[Array, "h w"], size: tuple[int, int]) -> Float[Array, "height width"]:
+    """The inverse of `reduce` for maps: bilinear, cut to the image's size."""
+    factor = -(-size[0] // small.shape[0])
+    whole = jax.image.resize(small, (small.shape[0] * factor, small.shape[1] * factor), "linear")
+    return whole[: size[0], : size[1]]
+
+
+def layer_scales(defocus: Float[Array, "height width"], layers: int) -> Float[Array, " layers"]:
+    """Evenly spaced defocus sizes, farthest first, over the range that the map holds but for 0.5 % at each end."""
+    nearest, farthest = jnp.percentile(defocus, jnp.array([0.5, 99.5]))
+    least = 0.1  # a scene of one depth still gets layers apart from each other
+    return jnp.linspace(jnp.maximum(farthest, nearest + least), nearest, layers)
+
+
+def feathered(weights: Float[Array, "layers height width"], deviation: float) -> Float[Array, "layers height width"]:
+    """Layer weights with soft outlines: a Gaussian blur of the given standard deviation in pixels."""
+    radius = int(3 * deviation + 0.5)
+    gaussian = np.exp(-0.5 * (np.arange(-radius, radius + 1) / deviation) ** 2)
+    gaussian = jnp.asarray(gaussian / gaussian.sum(), weights.dtype)
+    pad = ((0, 0), (radius, radius), (radius, radius))
+    blurred = jnp.pad(weights, pad, mode="edge")
+    blurred = sum(g * blurred[:, n : n + weights.shape[1]] for n, g in enumerate(gaussian))
+    return sum(g * blurred[:, :, n : n + weights.shape[2]] for n, g in enumerate(gaussian))
+
+
+def alphas_of(weights: Float[Array, "layers height width"]) -> Float[Array, "layers height width"]:
+    """Alphas whose transmittances are the given weights: ``α_i = t_i / (1 − Σ_{j>i} t_j)``, and ``α_1 = 1``."""
+    nearer = jnp.cumsum(weights[::-1], axis=0)[::-1] - weights
+    behind = 1 - nearer
+    alphas = jnp.where(behind > 1e-6, weights / jnp.maximum(behind, 1e-6), 0)
+    return jnp.clip(alphas, 0, 1).at[0].set(1)
+
+
+def confidence(marginals: Float[Array, "labels height width"]) -> Float[Array, "height width"]:
+    """How far other sizes stand behind the chosen one, in [0, 1].
+
+    The smallest min-marginal at least two labels away from the best, above the best, as ``x / (1 + x)``.
+    """
+    label = jnp.arange(marginals.shape[0])[:, None, None]
+    best = marginals.argmin(0)
+    others = jnp.where(jnp.abs(label - best) >= 2, marginals, jnp.inf).min(0)
+    lead = others - marginals.min(0)
+    return lead / (1 + lead)
+
+
+def _check_sides(views, kernels, energies, settings, name) -> None:
+    """Refuse views that agree better with the kernels the other way round."""
+    swapped, _, _ = hypothesis_energies(views[::-1], kernels, settings)
+    here, there = float(energies.min(0).mean()), float(swapped.min(0).mean())
+    if there < 0.5 * here:
+        raise InputError(
+            f"views of {name}: left and right look swapped: the other way round, the best hypothesis leaves {there:.2g} "
+            f"unexplained instead of {here:.2g}. Expected the left half-aperture's view first, of a scene at or "
+            "behind the focus plane. Exchange the two files"
+        )
+
+
+# --- the published way ------------------------------------------------------------------------------------------
+
+
+def _solve_published(capture, calibration, settings, checkpoint):
+    """The published optimisation, over the range set by hand, or for other captures the one that `fast` finds."""
+    name = capture.name
+    if name in published.HAND_SETTINGS:
+        by_hand = published.HAND_SETTINGS[name]
+        settings = replace(
+            settings, nearest=by_hand.nearest, farthest=by_hand.farthest, alpha=by_hand.alpha, entropy=by_hand.entropy
+        )
+    else:
+        scales = _solve_fast(capture, calibration, FastSettings())["scales"]
+        settings = replace(settings, nearest=max(float(scales[-1]), 0.1), farthest=float(scales[0]))
+    scales = settings.scales
+    intensities, alphas, history = published.fit_published(
+        capture.views, calibration.kernels, scales, settings, checkpoint
+    )
+    gain = MIDDLE_GREY / float(capture.views.mean())
+    sharp = published.bilateral_filter(mpi.all_in_focus(intensities, alphas), gain)
+    visible = mpi.transmittance(alphas)
+    solved = {
+        "all_in_focus": jnp.clip(sharp, 0, 1),
+        "defocus_map": mpi.defocus_map(alphas, scales),
+        "confidence": (visible**2).sum(0),
+        "scales": scales,
+        "alphas": alphas,
+        "intensities": intensities,
+    }
+    return solved, asdict(settings) | {"diverged_at": history.diverged_at}
