@@ -42,9 +42,10 @@ PIXEL4_FRAME = (1512, 2016)
 PIXEL4_CROP = (1008, 1344)
 RELEASED_GRID = (6, 8)
 
-# Side of the box that smooths the vignetting ratio, in pixels: noise and dust of the white sheets stay out of
-# the views.
-VIGNETTING_BOX = 101
+# Side of the box that smooths the vignetting ratio, as a share of the frame's shorter side: noise and dust of
+# the white sheets stay out of the views. On the Pixel 4's full frame it is the released program's 101 pixels; a
+# frame of fewer pixels sees the same lens, so the box keeps its share, lest it flatten the vignetting itself.
+VIGNETTING_BOX = 101 / 1512
 
 # A kernel scaled by this error dims its tile by as much: at white, a quarter of a grey level of 8 bits.
 KERNEL_SUM_TOLERANCE = 1e-3
@@ -307,9 +308,13 @@ def relative_vignetting(
 ) -> Float32[np.ndarray, "height width"]:
     """The factor that gives the right view the left one's vignetting: box mean of white left / white right.
 
-    Beyond the frame its edge is repeated: a mean that took in zeros there would darken a rim of half the box.
+    Beyond the frame the ratio is continued by its point reflection about the edge, ``2 r(0) - r(x)``: a slope
+    goes on, where repeated edge pixels would bend it over half a box.
     """
-    return uniform_filter(white[0] / white[1], VIGNETTING_BOX, mode="nearest")
+    half = round(VIGNETTING_BOX * min(white.shape[1:])) // 2
+    ratio = np.pad(white[0] / white[1], half, mode="reflect", reflect_type="odd")
+    inner = slice(half, -half or None)
+    return uniform_filter(ratio, 2 * half + 1)[inner, inner]
 
 
 def _linear(raw: np.ndarray, black_level: int, white_level: int) -> np.ndarray:

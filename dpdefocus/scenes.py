@@ -308,17 +308,19 @@ def point_behind_half_plane(
 
 
 def from_image(image, dioptres, margin: int, layers: int = 16) -> Scene:
-    """A scene of `layers` fronto-parallel surfaces out of a sharp image and its map of inverse depths.
+    """A scene of `layers` surfaces out of a sharp image and its map of inverse depths.
 
-    The inverse depth is rounded to evenly spaced layers. Behind a nearer layer each one goes on for `margin`
-    pixels, with the texture of its nearest visible pixel, so that the blur of an edge finds something behind
-    it. Beyond the frame, image and depth are mirrored.
+    The range of inverse depths is cut into `layers` equal intervals, and each surface takes the pixels of one
+    with their own depths: slants and curves stay what they are, and blur is exact but where a surface passes
+    on to the next. Behind a nearer surface each one goes on for `margin` pixels, with texture and depth of its
+    nearest visible pixel, so that the blur of an edge finds something behind it. Beyond the frame, image and
+    depth are mirrored.
 
     Args:
         image: [height, width], linear radiance in [0, 1].
         dioptres: [height, width], inverse depth in 1/m; 0 is infinitely far.
         margin: pixels beyond the frame and behind each edge; no less than the largest blur radius.
-        layers: how many depths; fewer are used where some are empty.
+        layers: how many surfaces; fewer are used where some are empty.
 
     Raises:
         InputError: shapes that differ, or values out of range.
@@ -336,19 +338,16 @@ def from_image(image, dioptres, margin: int, layers: int = 16) -> Scene:
     image = np.pad(image, margin, mode="symmetric")
     dioptres = np.pad(dioptres, margin, mode="symmetric")
     low, high = float(dioptres.min()), float(dioptres.max())
-    step = (high - low) / max(layers - 1, 1) or 1.0
-    index = np.round((dioptres - low) / step).astype(int)
+    interval = (high - low) / layers or 1.0
+    index = np.minimum((dioptres - low) / interval, layers - 1).astype(int)
     surfaces = []
     for layer in np.unique(index):
         own = index == layer
         distance, nearest = ndimage.distance_transform_edt(~own, return_indices=True)
         behind = (index > layer) & (distance <= margin + 1)
-        texture = image[tuple(nearest)]
         matte = np.ones(image.shape) if not surfaces else (own | behind).astype(np.float64)
-        surfaces.append((texture, matte.astype(np.float32), low + step * layer))
-    textures, mattes, depths = zip(*surfaces, strict=True)
-    depths = np.array(depths, np.float32)[:, None, None] * np.ones(image.shape, np.float32)
-    return Scene(np.stack(textures), np.stack(mattes), depths, margin)
+        surfaces.append((image[tuple(nearest)], matte.astype(np.float32), dioptres[tuple(nearest)]))
+    return Scene(*(np.stack(arrays) for arrays in zip(*surfaces, strict=True)), margin)
 
 
 def _start(seed, height, width, margin):

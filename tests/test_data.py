@@ -68,10 +68,27 @@ def test_right_view_gets_the_box_mean_of_the_white_ratio(folder, calibration):
 
     ratio = calibration.white[0].astype(float) / calibration.white[1]
     linear = np.clip(raw(folder, "right").astype(float) - 1024, 0, None) / 16383
-    inside = ratio[80 - 50 : 80 + 51, 100 - 50 : 100 + 51].mean()
+    half = FRAME[0] * 101 // 1512 // 2
+    inside = ratio[80 - half : 80 + half + 1, 100 - half : 100 + half + 1].mean()
     assert capture.views[1, 80, 100] == pytest.approx(linear[80, 100] * inside, rel=1e-5)
-    corner = np.pad(ratio, 50, mode="edge")[:101, :101].mean()
-    assert capture.views[1, 0, 0] == pytest.approx(linear[0, 0] * corner, rel=1e-5)
+
+
+def test_vignetting_of_the_pixel_4s_frame_is_the_mean_over_101_pixels():
+    rng = np.random.default_rng(0)
+    white = rng.uniform(0.5, 0.6, size=(2, *data.PIXEL4_FRAME)).astype(np.float32)
+    ratio = white[0].astype(float) / white[1]
+    factor = data.relative_vignetting(white)
+    for y, x in ((50, 50), (252, 336), (755, 1007), (1461, 1965)):
+        expected = ratio[y - 50 : y + 51, x - 50 : x + 51].mean()
+        assert factor[y, x] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("frame", [(60, 80), (252, 336), (1512, 2016)])
+def test_vignetting_that_falls_evenly_is_corrected_up_to_the_border(frame):
+    y, x = (np.linspace(-1, 1, length, dtype=np.float32) for length in frame)
+    ratio = 1 + 0.1 * y[:, None] - 0.3 * x[None, :]
+    factor = data.relative_vignetting(np.stack([0.6 * ratio, np.full(frame, np.float32(0.6))]))
+    np.testing.assert_allclose(factor, ratio, rtol=2e-5)
 
 
 def test_saturated_pixels_are_marked_in_either_view(folder):

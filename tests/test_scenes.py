@@ -90,7 +90,7 @@ def test_from_image_keeps_the_image_and_the_depths():
     picked = np.take_along_axis(scene.textures[inner], front[None], 0)[0]
     np.testing.assert_array_equal(picked, image)
     depth = np.take_along_axis(scene.dioptres[inner], front[None], 0)[0]
-    assert np.abs(depth - dioptres).max() <= 0.5 * 3 / 12 + 1e-5
+    np.testing.assert_array_equal(depth, dioptres)
 
 
 def test_from_image_goes_on_behind_near_edges():
