@@ -1,102 +1,85 @@
-"""Figures of lesson 1: curves, rows of images, grids of kernels, each with a caption and alternative text.
+"""Figures of lesson 1: rays through the two half-apertures, blur kernels, and panels for its sliders.
 
-Images are linear; they are drawn with a gamma of 2.2, maps of defocus with a colour bar in the unit given.
+Kernels are [height, width] in pixels. Panels are 8-bit, [height, width] or [height, width, 3].
 """
-
-import base64
-import html
-import io
 
 import matplotlib.pyplot as plt
 import numpy as np
+from jaxtyping import Float, UInt8
 
-GAMMA = 2.2
+from dpdefocus.plots import GAMMA
 
-
-class Captioned:
-    """A drawn figure with caption and alternative text: what a notebook shows where it is displayed."""
-
-    def __init__(self, figure, caption: str, alt: str):
-        self.caption, self.alt = caption, alt
-        with io.BytesIO() as file:
-            figure.savefig(file, format="png", dpi=90)
-            self.png = file.getvalue()
-        plt.close(figure)
-
-    def __repr__(self):
-        return self.caption
-
-    def _repr_html_(self):
-        source = base64.b64encode(self.png).decode()
-        alt, caption = html.escape(self.alt), html.escape(self.caption)
-        image = f'<img style="max-width: 100%" alt="{alt}" src="data:image/png;base64,{source}">'
-        return f"<figure>{image}<figcaption><em>{caption}</em></figcaption></figure>"
+# Colours of the two half-apertures, apart for every kind of colour vision.
+VIEW_COLOURS = {"left": "#0072B2", "right": "#D55E00"}
 
 
-def curves(x, lines: dict, xlabel: str, ylabel: str):
-    """Several curves over one axis, labelled, with the zero line."""
-    figure, axes = plt.subplots(figsize=(7, 3.6), layout="constrained")
-    for style, (label, y) in zip(("-", "--", "-.", ":") * 2, lines.items(), strict=False):
-        axes.plot(x, y, style, label=label, linewidth=2)
-    axes.axhline(0, color="0.6", linewidth=0.8)
-    axes.set(xlabel=xlabel, ylabel=ylabel)
-    axes.legend(frameon=False)
+def rays() -> plt.Figure:
+    """Rays of three points through either half of a thin lens, seen from above; lengths are not to scale."""
+    figure, rows = plt.subplots(3, 1, figsize=(7, 6), sharex=True, layout="constrained")
+    sensor = 1.6
+    titles = ("behind the plane in focus, d > 0", "in focus, d = 0", "in front of the plane in focus, d < 0")
+    for axes, title, image in zip(rows, titles, (1.15, sensor, 2.4), strict=True):
+        # With a focal length of 1 (times the unit of this drawing), the point lies at image / (image - 1).
+        point = min(image / (image - 1), 3.2)
+        axes.add_patch(plt.matplotlib.patches.Ellipse((0, 0), 0.12, 2.3, color="0.85"))
+        for view, half in (("left", -1), ("right", 1)):
+            for height in half * np.linspace(0.12, 1, 6):
+                landing = height * (1 - sensor / image)
+                first = (-point, 0) if image > 1.2 else (-3.2, height * 0.55)
+                axes.plot(*zip(first, (0, height), (sensor, landing), strict=True), color=VIEW_COLOURS[view], lw=1)
+            axes.plot([], [], color=VIEW_COLOURS[view], label=f"to the {view} half-pixels")
+        axes.plot([sensor] * 2, [-1.15, 1.15], color="black", linewidth=3)
+        axes.set(title=title, xlim=(-3.3, 2), ylim=(-1.25, 1.25), yticks=[])
+        axes.text(sensor + 0.05, 0.8, "sensor", fontsize=10)
+        axes.spines[["left", "right", "top"]].set_visible(False)
+    rows[0].legend(loc="lower left", frameon=True, fontsize=9)
+    rows[2].set(xlabel="along the optical axis; the lens is at 0, one focal length at 1")
     return figure
 
 
-def photographs(images: dict, bar: int = 20):
-    """Linear images side by side on one brightness scale, with a scale bar of `bar` pixels."""
-    figure, axes = plt.subplots(1, len(images), figsize=(11, 3.2), layout="constrained", squeeze=False)
-    top = max(float(np.max(image)) for image in images.values())
-    for plot, (title, image) in zip(axes[0], images.items(), strict=True):
-        plot.imshow(np.clip(np.asarray(image) / top, 0, 1) ** (1 / GAMMA), cmap="gray", vmin=0, vmax=1)
-        height = np.shape(image)[0]
-        plot.plot([4, 4 + bar], [0.95 * height] * 2, color="black", linewidth=5)
-        plot.plot([4, 4 + bar], [0.95 * height] * 2, color="white", linewidth=3)
-        box = {"facecolor": "black", "edgecolor": "none", "pad": 1.5}
-        plot.text(4, 0.91 * height, f"{bar} px", color="white", fontsize=9, bbox=box)
-        plot.set_title(title)
-        plot.axis("off")
-    return figure
-
-
-def maps(images: dict, unit: str):
-    """Maps side by side on one perceptually uniform colour scale, with a bar in `unit`; NaN is left white."""
-    figure, axes = plt.subplots(1, len(images), figsize=(11, 3.2), layout="constrained", squeeze=False)
-    low, high = (pick([pick(image) for image in images.values()]) for pick in (np.nanmin, np.nanmax))
-    for plot, (title, image) in zip(axes[0], images.items(), strict=True):
-        drawn = plot.imshow(image, cmap="viridis", vmin=low, vmax=high)
-        plot.set_title(title)
-        plot.axis("off")
-    figure.colorbar(drawn, ax=axes, label=unit, shrink=0.9)
-    return figure
-
-
-def kernel_pairs(kernels, titles):
-    """Pairs of kernels [n, views, kernel, kernel]: left above, right below, each pair on its own scale."""
-    figure, axes = plt.subplots(2, len(kernels), figsize=(1.7 * len(kernels), 3.6), layout="constrained")
+def kernel_pairs(kernels: Float[np.ndarray, "n 2 size size"], titles: list[str]) -> plt.Figure:
+    """Pairs of kernels: left above, right below, each pair on its own scale; with the size of the field."""
+    figure, axes = plt.subplots(2, len(kernels), figsize=(1.5 * len(kernels), 3.4), layout="constrained")
     for column, (pair, title) in enumerate(zip(kernels, titles, strict=True)):
         for row, (kernel, view) in enumerate(zip(pair, ("left", "right"), strict=True)):
             axes[row, column].imshow(kernel, cmap="viridis", vmin=0, vmax=np.max(pair))
             axes[row, column].set(xticks=[], yticks=[])
             if column == 0:
                 axes[row, column].set_ylabel(view)
-        axes[0, column].set_title(title, fontsize=10)
+        axes[0, column].set_title(title, fontsize=11)
+    axes[1, 0].set_xlabel(f"{kernels.shape[-1]} px wide")
     return figure
 
 
-def kernel_grids(grids: dict):
-    """Grids of kernels [rows, cols, views, kernel, kernel], one picture for each view and grid."""
+def kernel_grids(grids: dict[str, np.ndarray]) -> plt.Figure:
+    """Grids of kernels [rows, cols, views, size, size]: each grid a row, its left view and its right one.
+
+    Each grid is drawn on its own brightness scale, without the kernels' empty rim.
+    """
     figure, axes = plt.subplots(
-        len(grids), 2, figsize=(11, 3.9 * len(grids)), layout="constrained", squeeze=False
+        len(grids), 2, figsize=(9, 3.6 * len(grids)), layout="constrained", squeeze=False
     )
     for row, (title, kernels) in zip(axes, grids.items(), strict=True):
-        size = kernels.shape[-1]
-        middle = slice(size // 5, size - size // 5)
+        lit = np.nonzero(kernels.max((0, 1, 2)) > 0.02 * kernels.max())
+        half = max(int(np.abs(index - kernels.shape[-1] // 2).max()) for index in lit) + 1
+        middle = slice(kernels.shape[-1] // 2 - half, kernels.shape[-1] // 2 + half + 1)
+        rows, cols, side = *kernels.shape[:2], 2 * half + 1
         for view, (plot, name) in enumerate(zip(row, ("left", "right"), strict=True)):
             tiles = np.asarray(kernels)[:, :, view, middle, middle]
-            side = tiles.shape[-1]
-            mosaic = tiles.transpose(0, 2, 1, 3).reshape(tiles.shape[0] * side, -1)
+            mosaic = tiles.transpose(0, 2, 1, 3).reshape(rows * side, cols * side)
             plot.imshow(mosaic, cmap="viridis", vmin=0, vmax=np.max(kernels))
-            plot.set(title=f"{title}, {name}", xticks=[], yticks=[], xlabel="position in the frame")
+            plot.set(title=f"{title}, {name}")
+            plot.set_xticks(side * (np.arange(cols) + 0.5) - 0.5, np.arange(1, cols + 1))
+            plot.set_yticks(side * (np.arange(rows) + 0.5) - 0.5, np.arange(1, rows + 1))
+            plot.set(xlabel=f"column of the frame (a cell is {side} px)", ylabel="row")
     return figure
+
+
+def coloured(values: Float[np.ndarray, "height width"], high: float) -> UInt8[np.ndarray, "height width 3"]:
+    """A panel of values in [0, high], on a perceptually uniform colour scale."""
+    return np.round(255 * plt.get_cmap("viridis")(np.clip(values / high, 0, 1))[..., :3]).astype(np.uint8)
+
+
+def grey(image: Float[np.ndarray, "height width"], white: float) -> UInt8[np.ndarray, "height width"]:
+    """A panel of a linear image, `white` and what is brighter drawn white."""
+    return np.round(255 * np.clip(image / white, 0, 1) ** (1 / GAMMA)).astype(np.uint8)

@@ -1,0 +1,82 @@
+"""The capture that a lesson's parameters name: simulated, of the Pixel 4 set, or one's own; with its truth if there is one.
+
+Axes and units as in `data`: views [views, height, width], linear raw in [0, 1].
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from dpdefocus import simulate
+from dpdefocus.data import (
+    Calibration,
+    Capture,
+    GroundTruth,
+    load_capture,
+    load_ground_truth,
+    load_pixel4,
+)
+from dpdefocus.errors import InputError
+
+SYNTHETIC = "synthetic"
+
+
+class Opened(NamedTuple):
+    """A capture, its calibration, and the truth where it is known."""
+
+    capture: Capture
+    calibration: Calibration
+    truth: GroundTruth | None
+
+
+def open_capture(
+    data_dir: str = "",
+    scene: str | int = SYNTHETIC,
+    left: str = "",
+    right: str = "",
+    calibration_dir: str = "",
+    seed: int = 0,
+) -> Opened:
+    """The capture of exactly one of three kinds.
+
+    Args:
+        data_dir, scene: folder of the Pixel 4 set and a scene's number in it, such as ``"001"``; papermill's
+            own command line turns that into the integer 1, which is as good.
+        left, right, calibration_dir: files of one's own views, and the folder of their calibration.
+        seed: of the simulated capture, which is what is opened when nothing else is given.
+
+    Raises:
+        InputError: arguments of two kinds, only some arguments of one kind, or files that do not fit.
+    """
+    scene = f"{scene:03d}" if isinstance(scene, int) else scene
+    own = {"left": left, "right": right, "calibration_dir": calibration_dir}
+    if any(own.values()):
+        missing = [name for name, value in own.items() if not value]
+        if missing:
+            raise InputError(
+                f"{', '.join(missing)}: not given; expected left, right and calibration_dir together"
+            )
+        if data_dir or scene != SYNTHETIC:
+            raise InputError(
+                "data_dir, scene: given together with left and right; expected a scene of the Pixel 4 set or a "
+                "capture of your own, not both"
+            )
+        return Opened(*load_capture(left, right, calibration_dir), None)
+    if scene != SYNTHETIC:
+        if not data_dir:
+            raise InputError(
+                f"data_dir: not given; expected the folder of the Pixel 4 set, to find scene {scene!r} in"
+            )
+        known = (Path(data_dir) / "gt_defocus_map" / f"{scene}_gt.png").is_file()
+        return Opened(
+            *load_pixel4(data_dir, scene), load_ground_truth(data_dir, scene) if known else None
+        )
+    if data_dir:
+        raise InputError(
+            f"scene: found {SYNTHETIC!r}, expected the number of a scene in data_dir, such as '001'"
+        )
+    shot = simulate.demo_capture(seed)
+    return Opened(
+        Capture(shot.views, SYNTHETIC, shot.saturated),
+        Calibration(shot.kernels),
+        GroundTruth(shot.all_in_focus, shot.defocus_map, shot.valid),
+    )
