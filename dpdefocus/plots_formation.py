@@ -32,7 +32,7 @@ def rays() -> plt.Figure:
         axes.set(title=title, xlim=(-3.3, 2), ylim=(-1.25, 1.25), yticks=[])
         axes.text(sensor + 0.05, 0.8, "sensor", fontsize=10)
         axes.spines[["left", "right", "top"]].set_visible(False)
-    rows[0].legend(loc="lower left", frameon=True, fontsize=9)
+    rows[1].legend(loc="lower left", frameon=False, fontsize=10)
     rows[2].set(xlabel="along the optical axis; the lens is at 0, one focal length at 1")
     return figure
 
@@ -57,15 +57,16 @@ def kernel_grids(grids: dict[str, np.ndarray]) -> plt.Figure:
     Each grid is drawn on its own brightness scale, without the kernels' empty rim.
     """
     figure, axes = plt.subplots(
-        len(grids), 2, figsize=(9, 3.6 * len(grids)), layout="constrained", squeeze=False
+        len(grids), 2, figsize=(9, 4.2 * len(grids)), layout="constrained", squeeze=False
     )
     for row, (title, kernels) in zip(axes, grids.items(), strict=True):
         lit = np.nonzero(kernels.max((0, 1, 2)) > 0.02 * kernels.max())
-        half = max(int(np.abs(index - kernels.shape[-1] // 2).max()) for index in lit) + 1
-        middle = slice(kernels.shape[-1] // 2 - half, kernels.shape[-1] // 2 + half + 1)
+        centre = kernels.shape[-1] // 2
+        half = min(max(int(np.abs(index - centre).max()) for index in lit) + 1, centre)
+        middle = slice(centre - half, centre + half + 1)
         rows, cols, side = *kernels.shape[:2], 2 * half + 1
         for view, (plot, name) in enumerate(zip(row, ("left", "right"), strict=True)):
-            tiles = np.asarray(kernels)[:, :, view, middle, middle]
+            tiles = kernels[:, :, view, middle, middle]
             mosaic = tiles.transpose(0, 2, 1, 3).reshape(rows * side, cols * side)
             plot.imshow(mosaic, cmap="viridis", vmin=0, vmax=np.max(kernels))
             plot.set(title=f"{title}, {name}")
