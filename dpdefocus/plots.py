@@ -1,4 +1,4 @@
-"""Figures that the lessons share: photographs, maps, curves and sliders, each with a caption and alternative text.
+"""Figures that the lessons share: photographs, maps and curves, each with a caption and alternative text.
 
 Images are [height, width], in pixels. Photographs are linear and drawn with a gamma of 2.2; maps come with a colour bar
 in the unit given. Large images are reduced for the screen; axes and scale bars still count the image's own
@@ -13,8 +13,7 @@ from collections.abc import Mapping
 import cv2
 import matplotlib.pyplot as plt
 import numpy as np
-import plotly.graph_objects as go
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
 GAMMA = 2.2
 SCREEN = 480  # most columns of an image in a figure
@@ -27,7 +26,8 @@ class Captioned:
     def __init__(self, figure: plt.Figure, caption: str, alt: str):
         self.caption, self.alt = caption, alt
         with io.BytesIO() as file:
-            figure.savefig(file, format="webp", dpi=90, pil_kwargs={"quality": QUALITY})
+            options = {"bbox_inches": "tight", "pad_inches": 0.05, "pil_kwargs": {"quality": QUALITY}}
+            figure.savefig(file, format="webp", dpi=90, **options)
             self.webp = file.getvalue()
         plt.close(figure)
 
@@ -35,26 +35,9 @@ class Captioned:
         return self.caption
 
     def _repr_html_(self):
-        image = f'<img style="max-width: 100%" alt="{html.escape(self.alt)}" src="{_data_uri(self.webp)}">'
+        source = f"data:image/webp;base64,{base64.b64encode(self.webp).decode()}"
+        image = f'<img style="max-width: 100%" alt="{html.escape(self.alt)}" src="{source}">'
         return f"<figure>{image}<figcaption><em>{html.escape(self.caption)}</em></figcaption></figure>"
-
-
-class Caption:
-    """Caption and alternative text of a Plotly figure, which can carry neither; to be displayed after it."""
-
-    def __init__(self, caption: str, alt: str):
-        self.caption, self.alt = caption, alt
-
-    def __repr__(self):
-        return self.caption
-
-    def _repr_html_(self):
-        label = f'<span role="img" aria-label="{html.escape(self.alt)}"></span>'
-        return f"<div>{label}<em>{html.escape(self.caption)}</em></div>"
-
-
-def _data_uri(webp: bytes) -> str:
-    return f"data:image/webp;base64,{base64.b64encode(webp).decode()}"
 
 
 def for_screen(image: Float[np.ndarray, "height width"]) -> Float[np.ndarray, "h w"]:
@@ -78,7 +61,7 @@ def most_different(
 
 def photographs(images: Mapping[str, np.ndarray], white: float | None = None) -> plt.Figure:
     """Linear images side by side on one brightness scale, up to `white` (the brightest pixel), with a scale bar."""
-    figure, row = _row(len(images))
+    figure, row = _row(images)
     top = max(float(np.max(image)) for image in images.values()) if white is None else white
     for axes, (title, image) in zip(row, images.items(), strict=True):
         shown = np.clip(for_screen(np.asarray(image)) / top, 0, 1) ** (1 / GAMMA)
@@ -91,7 +74,7 @@ def maps(
     images: Mapping[str, np.ndarray], unit: str, colours: str = "viridis", limits: tuple | None = None
 ) -> plt.Figure:
     """Maps side by side on one colour scale, with a bar in `unit`; NaN is left white."""
-    figure, row = _row(len(images))
+    figure, row = _row(images)
     low, high = limits or tuple(
         pick([pick(image) for image in images.values()]) for pick in (np.nanmin, np.nanmax)
     )
@@ -115,52 +98,28 @@ def curves(
     return figure
 
 
-def slider(
-    images: Mapping[str, np.ndarray],
-    name: str,
-    unit: str = "",
-    limits: tuple[float, float] | None = None,
-) -> go.Figure:
-    """One image at a time, chosen by a slider whose positions carry the images' keys; works without a kernel.
-
-    With `limits` the images are maps in `unit`, drawn in colour between the two; without, they are linear photographs
-    on one brightness scale.
-    """
-    shown = {label: for_screen(np.asarray(image)) for label, image in images.items()}
-    top = max(float(image.max()) for image in shown.values())
-    if limits is None:
-        sources = [_encoded(np.clip(image / top, 0, 1) ** (1 / GAMMA), "gray") for image in shown.values()]
-    else:
-        low, high = limits
-        sources = [_encoded((image - low) / (high - low), "viridis") for image in shown.values()]
-    first = len(sources) // 2
-    steps = [
-        {"label": label, "method": "restyle", "args": [{"source": [source]}, [0]]}
-        for label, source in zip(shown, sources, strict=True)
-    ]
-    figure = go.Figure(go.Image(source=sources[first], hoverinfo="skip"))
-    if limits is not None:
-        marker = {"colorscale": "Viridis", "cmin": low, "cmax": high, "showscale": True}
-        marker |= {"color": [low], "colorbar": {"title": unit}}
-        figure.add_scatter(x=[None], y=[None], mode="markers", marker=marker, showlegend=False)
-    height, width = next(iter(shown.values())).shape
-    figure.update_layout(
-        sliders=[{"active": first, "steps": steps, "currentvalue": {"prefix": f"{name}: "}, "pad": {"t": 10}}],
-        margin={"l": 10, "r": 10, "t": 10, "b": 10},
-        width=700,
-        height=int(700 * height / width) + 90,
-        dragmode=False,
-    )
-    figure.update_xaxes(visible=False, range=[-0.5, width - 0.5], constrain="domain")
-    figure.update_yaxes(visible=False, range=[height - 0.5, -0.5], constrain="domain", scaleanchor="x")
-    return figure
+def grey(image: Float[np.ndarray, "height width"], white: float) -> UInt8[np.ndarray, "h w"]:
+    """A linear image as an 8-bit panel, reduced for the screen, `white` and more as 255."""
+    return _bytes((for_screen(image) / white).clip(0, 1) ** (1 / GAMMA))
 
 
-def _row(count):
-    width = min(11.0, 5.0 * count)
-    figure, axes = plt.subplots(
-        1, count, figsize=(width, 0.8 * width / count + 0.3), layout="constrained", squeeze=False
-    )
+def coloured(
+    image: Float[np.ndarray, "height width"], low: float, high: float
+) -> UInt8[np.ndarray, "h w 3"]:
+    """A map as an 8-bit panel in colour, reduced for the screen, `low` dark and `high` bright."""
+    return _bytes(plt.get_cmap("viridis")((for_screen(image) - low) / (high - low))[..., :3])
+
+
+def _bytes(unit):
+    return np.round(255 * unit).astype(np.uint8)
+
+
+def _row(images):
+    """A figure with axes side by side, as high as the first image asks for, title included."""
+    height, width = np.shape(next(iter(images.values())))
+    across = min(11.0, 5.5 * len(images))
+    size = (across, across / len(images) * min(height / width, 1.2) + 0.3)
+    figure, axes = plt.subplots(1, len(images), figsize=size, layout="constrained", squeeze=False)
     return figure, axes[0]
 
 
@@ -181,10 +140,3 @@ def _scale_bar(axes, height, width):
     axes.plot([left, left + bar], [bottom] * 2, color="white", linewidth=3)
     box = {"facecolor": "black", "edgecolor": "none", "pad": 1.5}
     axes.text(left, 0.91 * height, f"{bar} px", color="white", fontsize=9, bbox=box)
-
-
-def _encoded(unit, colours):
-    """An image in [0, 1] as a data URI, through a colour map."""
-    red_green_blue = plt.get_cmap(colours)(unit)[..., :3]
-    pixels = np.round(255 * red_green_blue[..., ::-1]).astype(np.uint8)
-    return _data_uri(cv2.imencode(".webp", pixels, [cv2.IMWRITE_WEBP_QUALITY, QUALITY])[1].tobytes())

@@ -1,0 +1,146 @@
+"""Scores of a preset on the Pixel 4 scenes at hand, by the protocol of `dpdefocus.metrics`.
+
+    python benchmarks/results.py FOLDER [--preset fast] [--scenes 001 003] [--out benchmarks/results_fast.json] [--readme README.md]
+
+Each scene runs in a process of its own, one after the other, so that seconds (the solver's wall time) include compilation,
+and the peak of resident memory is that scene's, from the start of Python until the scene is solved; both leave out scoring.
+Besides the JSON record, which says with what and on what it was made, a Markdown table is printed, and with `--readme` put in
+place of the one in that file.
+"""
+
+import argparse
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from dpdefocus import data, memory, metrics
+from dpdefocus.presets import PRESETS
+from dpdefocus.results import current_versions
+from dpdefocus.solve import solve
+
+# Column of the table -> key of a score, and how it is printed.
+COLUMNS = {
+    "PSNR (dB)": ("psnr", "{:.2f}"),
+    "SSIM": ("ssim", "{:.3f}"),
+    "MAE": ("mae", "{:.4f}"),
+    "AIWE(1)": ("aiwe1", "{:.4f}"),
+    "AIWE(2)": ("aiwe2", "{:.4f}"),
+    "1−\\|ρ_s\\|": ("spearman", "{:.4f}"),
+    "1−\\|ρ_s\\| (ordinal)": ("spearman_ordinal", "{:.4f}"),
+    "confident half": ("confident_half", "{:.2f}"),
+    "seconds": ("seconds", "{:.0f}"),
+    "peak memory (GB)": ("peak_memory_gb", "{:.1f}"),
+}
+MARKS = "<!-- results: from benchmarks/results.py -->", "<!-- end of results -->"
+
+
+def scene_scores(folder: str, scene: str, preset: str) -> dict:
+    """Scores of one scene, of the blurred photograph that it starts from too, and what it cost."""
+    capture, calibration = data.load_pixel4(folder, scene)
+    result = solve(capture, calibration, preset)
+    peak = memory.peak() / 1e9
+    truth = data.load_ground_truth(folder, scene)
+    return {
+        **metrics.score(result.all_in_focus, result.defocus_map, truth),
+        "confident_half": confident_half(result, truth),
+        "seconds": result.seconds,
+        "peak_memory_gb": peak,
+        "photograph": metrics.image_scores(capture.views.mean(0), truth.all_in_focus),
+        "settings": result.settings,
+    }
+
+
+def confident_half(result, truth: data.GroundTruth) -> float:
+    """Mean error of the map over the more confident half of the known pixels, over that of the other half."""
+    prediction, known = result.defocus_map[truth.mask], truth.defocus_map[truth.mask]
+    confidence = result.confidence[truth.mask]
+    slope, offset = np.polyfit(prediction, known, 1)
+    error = np.abs(slope * prediction + offset - known)
+    order = np.argsort(confidence, kind="stable")
+    lower, upper = np.array_split(order, 2)
+    return float(error[upper].mean() / error[lower].mean())
+
+
+def machine() -> str:
+    """Processor, cores and accelerator in words."""
+    cpu = platform.processor() or platform.machine()
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        cpu = dict(re.findall(r"^([^\t:]+)\t*: (.+)$", information.read_text(), re.M)).get("model name", cpu)
+    device = jax.devices()[0]
+    return f"{cpu}, {len(os.sched_getaffinity(0))} cores; JAX on {device.platform} ({device.device_kind})"
+
+
+def run(folder: str, scenes: list[str], preset: str) -> dict:
+    """The record: how it was made, and each scene's scores."""
+    scored = {}
+    for scene in scenes:
+        print(f"scene {scene}", file=sys.stderr, flush=True)
+        command = [sys.executable, __file__, folder, "--preset", preset, "--one", scene]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        scored[scene] = json.loads(done.stdout)
+    settings = [scored[scene].pop("settings") for scene in scenes]
+    return {
+        "preset": preset,
+        "settings": {name: value for name, value in settings[0].items() if name != "capture"},
+        "versions": current_versions(),
+        "machine": machine(),
+        "scenes": scored,
+    }
+
+
+def table(record: dict) -> str:
+    """The record as Markdown: a row for each scene, their mean, and that of the photographs themselves."""
+    rows = dict(record["scenes"])
+    rows["**mean**"] = {
+        key: np.mean([scores[key] for scores in record["scenes"].values()]) for key, _ in COLUMNS.values()
+    }
+    photographs = [scores["photograph"] for scores in record["scenes"].values()]
+    rows["blurred photograph, mean"] = {
+        key: np.mean([scores[key] for scores in photographs]) for key in ("psnr", "ssim", "mae")
+    }
+    lines = ["| scene | " + " | ".join(COLUMNS) + " |", "|---|" + "---|" * len(COLUMNS)]
+    for name, scores in rows.items():
+        cells = [text.format(scores[key]) if key in scores else "" for key, text in COLUMNS.values()]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    versions = ", ".join(f"{package} {version}" for package, version in record["versions"].items())
+    lines += ["", f"Preset `{record['preset']}`; {versions}; {record['machine']}."]
+    return "\n".join(lines)
+
+
+def put_into(text: str, record: dict) -> str:
+    """The text with the table between its marks replaced."""
+    before, _, rest = text.partition(MARKS[0])
+    _, _, after = rest.partition(MARKS[1])
+    return f"{before}{MARKS[0]}\n\n{table(record)}\n\n{MARKS[1]}{after}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", help="folder of the Pixel 4 set")
+    parser.add_argument("--preset", default="fast", choices=list(PRESETS))
+    parser.add_argument("--scenes", nargs="+", help="their numbers; all that are there if not given")
+    parser.add_argument("--out", type=Path, help="where the JSON record goes")
+    parser.add_argument("--readme", type=Path, help="the file to put the table into")
+    parser.add_argument("--one", metavar="SCENE", help="print one scene's scores as JSON, and nothing else")
+    options = parser.parse_args()
+    if options.one:
+        print(json.dumps(scene_scores(options.folder, options.one, options.preset)))
+        return
+    record = run(options.folder, options.scenes or data.list_scenes(options.folder), options.preset)
+    print(table(record))
+    if options.out:
+        options.out.write_text(json.dumps(record, indent=1) + "\n")
+    if options.readme:
+        options.readme.write_text(put_into(options.readme.read_text(), record))
+
+
+if __name__ == "__main__":
+    main()
