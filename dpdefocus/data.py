@@ -43,8 +43,8 @@ PIXEL4_CROP = (1008, 1344)
 RELEASED_GRID = (6, 8)
 
 # Side of the box that smooths the vignetting ratio, as a share of the frame's shorter side: noise and dust of
-# the white sheets stay out of the views. On the Pixel 4's full frame it is the released program's 101 pixels; a
-# frame of fewer pixels sees the same lens, so the box keeps its share, lest it flatten the vignetting itself.
+# the white sheets stay out of the views. On the Pixel 4's full frame it is the released program's 101 pixels;
+# a frame of fewer pixels sees the same lens, so the box keeps its share, lest it flatten the vignetting.
 VIGNETTING_BOX = 101 / 1512
 
 # A kernel scaled by this error dims its tile by as much: at white, a quarter of a grey level of 8 bits.

@@ -26,7 +26,8 @@ def rays() -> plt.Figure:
             for height in half * np.linspace(0.12, 1, 6):
                 landing = height * (1 - sensor / image)
                 first = (-point, 0) if image > 1.2 else (-3.2, height * 0.55)
-                axes.plot(*zip(first, (0, height), (sensor, landing), strict=True), color=VIEW_COLOURS[view], lw=1)
+                along, across = zip(first, (0, height), (sensor, landing), strict=True)
+                axes.plot(along, across, color=VIEW_COLOURS[view], linewidth=1)
             axes.plot([], [], color=VIEW_COLOURS[view], label=f"to the {view} half-pixels")
         axes.plot([sensor] * 2, [-1.15, 1.15], color="black", linewidth=3)
         axes.set(title=title, xlim=(-3.3, 2), ylim=(-1.25, 1.25), yticks=[])

@@ -312,7 +312,7 @@ def from_image(image, dioptres, margin: int, layers: int = 16) -> Scene:
 
     The range of inverse depths is cut into `layers` equal intervals, and each surface takes the pixels of one
     with their own depths: slants and curves stay what they are, and blur is exact but where a surface passes
-    on to the next. Behind a nearer surface each one goes on for `margin` pixels, with texture and depth of its
+    on to the next. Behind a nearer surface each goes on for `margin` pixels, with texture and depth of its
     nearest visible pixel, so that the blur of an edge finds something behind it. Beyond the frame, image and
     depth are mirrored.
 

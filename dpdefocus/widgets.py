@@ -109,9 +109,10 @@ def explore(
     """A picture with sliders, to be displayed as a cell's last value.
 
     Args:
-        draw: makes a picture of one value of each control, given by name. Calls of the same shape compile once.
+        draw: makes a picture of one value of each control, given by name.
         controls: argument name -> slider.
-        caption: shown below; alt: what the picture shows, for those who do not see it. The picture's own text
+        caption: shown below.
+        alt: what the picture shows, for those who do not see it. The picture's own text
             is added to it.
         live: whether a kernel answers the sliders; by default outside of batch.
 

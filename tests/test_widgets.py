@@ -1,4 +1,4 @@
-"""Sliders: both forms show the same pictures, the static one by itself, and mistakes come to light in the cell."""
+"""Sliders: both forms show the same pictures, the static one by itself, and mistakes show in the cell."""
 
 import json
 import re
@@ -13,7 +13,8 @@ from dpdefocus.errors import InputError
 
 def draw(brightness, width):
     panel = np.full((4, int(width)), brightness, np.uint8)
-    return widgets.Picture({"grey": panel, "colour": np.stack([panel] * 3, -1)}, f"{brightness} in {width} < 9.")
+    colour = np.stack([panel] * 3, -1)
+    return widgets.Picture({"grey": panel, "colour": colour}, f"{brightness} in {width} < 9.")
 
 
 CONTROLS = {
@@ -47,7 +48,8 @@ def test_static_form_starts_where_the_controls_say_with_caption_and_alternative_
     assert re.findall(r'alt="([^"]*)"', before_script) == [
         f"{title}. A flat panel. 200 in 3 &lt; 9." for title in ("grey", "colour")
     ]
-    assert re.findall(r'type="range" min="0" max="(\d)" value="(\d)"', before_script) == [("1", "1"), ("2", "0")]
+    ranges = re.findall(r'type="range" min="0" max="(\d)" value="(\d)"', before_script)
+    assert ranges == [("1", "1"), ("2", "0")]
     # Nothing in the data can end the script.
     assert page.count("</script>") == 1 and page.endswith("</script>")
     assert repr(explored(False)) == "A caption & more."
