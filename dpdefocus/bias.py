@@ -1,13 +1,30 @@
 """Noise bias of the defocus estimate, and its correction (paper, Sec. 4.2 and C.2).
 
-Axes: kernels are ``[layers, rows, cols, views, kernel, kernel]``, each summing to one; the result has one
-number for each layer, in squared intensity of the observed views.
+Axes: kernels are ``[layers, rows, cols, views, kernel, kernel]``, each summing to one; spectra are
+``[views, height, width]``, the transforms of the kernels over the image's own field; views
+``[views, height, width]``. Transforms of images are unitary, so that white noise of variance σ² has the power
+σ² at every frequency. Energies and corrections are squared intensities, by frequency or by pixel; the paper's
+sums over frequencies are means here, which do not grow with the image.
 """
 
+from typing import NamedTuple
+
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Array, Bool, Float, Inexact
+from scipy.stats import chi2
+
+from dpdefocus.errors import InputError
 
 MIDDLE_GREY = 0.5  # the mean intensity for which the published constants are meant
+
+# Noise is measured where smooth surfaces leave nothing else: in second differences along both axes.
+SECOND_DIFFERENCE = np.outer([1.0, -2.0, 1.0], [1.0, -2.0, 1.0])
+NOISE_BLOCK = 16  # pixels along a side of a block that gives one variance
+# Neighbouring second differences share pixels: a block of n of them counts as n / 3.78 independent ones,
+# which is the sum of their squared correlations (1, -4, 6, -4, 1)/6 along either axis.
+SHARED = (1 + 2 * ((4 / 6) ** 2 + (1 / 6) ** 2)) ** 2
+LEAST_BLOCKS = 30  # fewer say nothing about a line over brightness
 
 
 def bias_correction(
@@ -25,13 +42,200 @@ def bias_correction(
     Args:
         kernels: the calibrated kernels at each layer's defocus size.
         mean_intensity: mean of the observed views. ``σ²`` is meant for middle grey; the correction
-        follows the mean,
-            as the variance of photon noise does.
+            follows the mean, as the variance of photon noise does.
         noise_variance: ``σ²`` at middle grey.
         prior: ``|Φ|²``, the inverse of the expected power of a sharp image, alike at all frequencies.
+    """
+    blocked = blocked_share(kernels, noise_variance * prior)
+    return noise_variance * blocked * mean_intensity / MIDDLE_GREY
+
+
+def poisson_gaussian_correction(
+    kernels: Float[Array, "layers rows cols views kernel kernel"],
+    local_mean: Float[Array, "height width"],
+    gain: Float[Array, ""] | float,
+    offset: Float[Array, ""] | float,
+    ratio: Float[Array, ""] | float,
+) -> Float[Array, "layers height width"]:
+    """The correction (5) where the noise variance follows the light, ``a I + b``: one number for each pixel.
+
+    ``B(d, x) = (a I(x) + b) · mean_f r / (Σ_v |K_d^v|² + r)``. Noise that is independent between pixels is
+    white in power whatever its variance does from pixel to pixel, so that (5) keeps its form; its factor σ²
+    becomes the variance that the light at hand gives. ``r = σ²|Φ|²`` belongs to the estimator, and stays one
+    number.
+
+    Args:
+        kernels: the calibrated kernels at each layer's defocus size.
+        local_mean: ``I(x)``, a smoothed view, in linear raw.
+        gain: ``a``, variance for each unit of light.
+        offset: ``b``, variance in the dark.
+        ratio: ``r``, the estimator's noise-to-signal ratio.
+    """
+    return blocked_share(kernels, ratio)[:, None, None] * (gain * local_mean + offset)[None]
+
+
+def blocked_share(
+    kernels: Float[Array, "layers rows cols views kernel kernel"], ratio: Float[Array, ""] | float
+) -> Float[Array, " layers"]:
+    """Mean of ``r / (Σ_v |K_d^v|² + r)`` over frequencies and grid: what the kernels keep from being
+    restored.
     """
     power = (jnp.abs(jnp.fft.fft2(kernels)) ** 2).sum(3)
     # One minus the small rest: the terms themselves are close to one, and their float32 sum would lose
     # digits.
-    passed = power / (power + noise_variance * prior)
-    return noise_variance * (1 - passed.mean((1, 2, 3, 4))) * mean_intensity / MIDDLE_GREY
+    return 1 - (power / (power + ratio)).mean((1, 2, 3, 4))
+
+
+class EnergyTerms(NamedTuple):
+    """The two terms of the expected energy (4), by frequency: inconsistent kernels, and noise."""
+
+    mismatch: Float[Array, "height width"]
+    noise: Float[Array, "height width"]
+
+
+def expected_energy(
+    truth: Inexact[Array, "views height width"],
+    hypothesis: Inexact[Array, "views height width"],
+    noise_variance: Float[Array, ""] | float,
+    prior: Float[Array, "height width"] | Float[Array, ""] | float,
+) -> EnergyTerms:
+    """The two terms of the energy that a hypothesis is expected to have, (37), by frequency.
+
+    ``|Φ|⁻² |K⋆^l K_d^r − K⋆^r K_d^l|² / B`` and ``σ² [(Σ_v |K⋆^v|² + σ²|Φ|²) / B + 1]``, where
+    ``B = Σ_v |K_d^v|² + σ²|Φ|²``.
+
+    Args:
+        truth: ``K⋆``, the kernels' spectra at the true defocus size.
+        hypothesis: ``K_d``, at the size in question.
+        noise_variance: ``σ²``.
+        prior: ``|Φ|²``, the inverse of the expected power of a sharp image.
+    """
+    variances = jnp.full(2, noise_variance, jnp.float32)
+    return expected_energy_of_noise(truth, hypothesis, variances, 1 / prior, noise_variance * prior)
+
+
+def expected_energy_of_noise(
+    truth: Inexact[Array, "views height width"],
+    hypothesis: Inexact[Array, "views height width"],
+    variances: Float[Array, " views"],
+    scene_power: Float[Array, "height width"] | Float[Array, ""] | float,
+    ratio: Float[Array, "height width"] | Float[Array, ""] | float,
+) -> EnergyTerms:
+    """The expected energy where the noise is not what the estimator assumes: (37) for any noise and ratio.
+
+    ``p |K⋆^l K_d^r − K⋆^r K_d^l|² / B`` and ``p r Σ_v |K⋆^v|² / B + Σ_v σ_v² (1 − |K_d^v|² / B)``, where
+    ``B = Σ_v |K_d^v|² + r``. With both ``σ_v²`` alike and ``p r = σ²`` this is (37).
+
+    Args:
+        truth: ``K⋆``, the kernels' spectra at the true defocus size.
+        hypothesis: ``K_d``, at the size in question.
+        variances: ``σ_v²``, the noise's mean variance in either view. For Poisson–Gaussian noise
+            ``a mean(I^v) + b``: only the mean light of a view enters.
+        scene_power: ``p = E|C|²`` of the sharp image.
+        ratio: ``r``, the noise-to-signal ratio that the estimator uses.
+    """
+    power = jnp.abs(hypothesis) ** 2
+    denominator = power.sum(0) + ratio
+    crossed = jnp.abs(truth[0] * hypothesis[1] - truth[1] * hypothesis[0]) ** 2
+    left_over = (variances[:, None, None] * (1 - power / denominator[None])).sum(0)
+    shrunk = scene_power * ratio * (jnp.abs(truth) ** 2).sum(0) / denominator
+    return EnergyTerms(scene_power * crossed / denominator, shrunk + left_over)
+
+
+def evidence_correction(
+    hypothesis: Inexact[Array, "views height width"],
+    noise_variance: Float[Array, ""] | float,
+    prior: Float[Array, "height width"] | Float[Array, ""] | float,
+) -> Float[Array, "height width"]:
+    """What to subtract so that the expected energy is least at the true size, by frequency.
+
+    ``σ² log((2 + σ²|Φ|²) / B)``, zero without blur. The energy (26) is that of the best sharp image; the
+    probability of the views given the size alone averages over all sharp images, and its negative logarithm
+    is ``E(d)/σ² + Σ_f log B`` and a constant. Its expectation is least at the truth, by Gibbs' inequality,
+    whatever the truth is: unlike (5), nothing has been left out.
+    """
+    ratio = noise_variance * prior
+    return noise_variance * jnp.log((2 + ratio) / ((jnp.abs(hypothesis) ** 2).sum(0) + ratio))
+
+
+class NoiseModel(NamedTuple):
+    """Noise variance over light, ``a I + b``: `gain` a in linear raw, `offset` b in linear raw squared."""
+
+    gain: float
+    offset: float
+
+
+def estimate_noise(
+    views: Float[np.ndarray, "views height width"],
+    saturated: Bool[np.ndarray, "height width"] | None = None,
+) -> NoiseModel:
+    """Gain a and offset b of the noise variance ``a I + b``, from one capture.
+
+    In focus both views show the same, and out of focus and on plain surfaces neither shows fine detail: in
+    ``(I^l − I^r)/√2`` at the finest scale mostly noise is left, of variance a I + b. Its second differences
+    give one variance for each block of pixels. The line is fitted to the quieter half of the blocks (and
+    brought up by what that half of a χ² distribution lacks), so that blocks with detail left in them do not
+    count.
+
+    The views' vignetting is taken as alike. A view that was brightened by w to correct for it has its noise
+    brightened too, and b then comes out as the average of what it is in either view.
+
+    Raises:
+        InputError: too few unsaturated blocks, or no difference in brightness to tell a from b.
+    """
+    left, right = np.asarray(views, np.float64)
+    detail = _second_difference((left - right) / np.sqrt(2)) ** 2 / (SECOND_DIFFERENCE**2).sum()
+    light = ((left + right) / 2)[1:-1, 1:-1]
+    clipped = np.zeros(light.shape) if saturated is None else np.asarray(saturated, float)[1:-1, 1:-1]
+    variance, light, clipped = (_block_means(image) for image in (detail, light, clipped))
+    usable = (clipped == 0) & (light > 0) & (variance > 0)
+    variance, light = variance[usable], light[usable]
+    if variance.size < LEAST_BLOCKS:
+        raise InputError(
+            f"views: {variance.size} unsaturated blocks of {NOISE_BLOCK} x {NOISE_BLOCK} pixels; expected "
+            f"{LEAST_BLOCKS} or more to measure noise. Give a larger or less bright part of the capture."
+        )
+    if np.quantile(light, 0.95) < 1.2 * np.quantile(light, 0.05):
+        raise InputError(
+            f"views: brightness runs from {np.quantile(light, 0.05):.3g} to {np.quantile(light, 0.95):.3g}; "
+            "expected a factor of 1.2 or more, to tell noise that grows with the light from other noise."
+        )
+    return _line_through_quieter_half(light, variance)
+
+
+def _line_through_quieter_half(light, variance):
+    """Weighted fit of a + b through the blocks below the median of their own predicted distribution."""
+    degrees = NOISE_BLOCK**2 / SHARED
+    middle = chi2.median(degrees) / degrees
+    # Mean of χ²/degrees, given that it is below its median.
+    mean_below = chi2.cdf(degrees * middle, degrees + 2) / 0.5
+    gain, offset = 0.0, float(np.quantile(variance, 0.1))
+    for _ in range(100):  # converges within some tens of rounds
+        predicted = gain * light + offset
+        quiet = variance < middle * predicted
+        weight = 1 / predicted[quiet]
+        design = np.stack([light[quiet], np.ones(quiet.sum())], 1)
+        target = variance[quiet] / mean_below
+        # Variance cannot fall with the light nor below zero: least squares under both, two unknowns at most.
+        fits = [np.linalg.lstsq(design * weight[:, None], target * weight, rcond=None)[0]]
+        if fits[0].min() < 0:
+            fits = [_one_column(design, target, weight, column) for column in (0, 1)]
+        gain, offset = min(fits, key=lambda fit: np.sum((weight * (design @ fit - target)) ** 2))
+    return NoiseModel(float(gain), float(offset))
+
+
+def _one_column(design, target, weight, column):
+    fit = np.zeros(2)
+    fit[column] = (weight**2 * design[:, column] * target).sum() / (weight**2 * design[:, column] ** 2).sum()
+    return fit
+
+
+def _second_difference(image):
+    along_y = image[2:] - 2 * image[1:-1] + image[:-2]
+    return along_y[:, 2:] - 2 * along_y[:, 1:-1] + along_y[:, :-2]
+
+
+def _block_means(image):
+    rows, cols = (length // NOISE_BLOCK for length in image.shape)
+    whole = image[: rows * NOISE_BLOCK, : cols * NOISE_BLOCK]
+    return whole.reshape(rows, NOISE_BLOCK, cols, NOISE_BLOCK).mean((1, 3))

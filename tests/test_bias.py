@@ -1,10 +1,26 @@
-"""Bias correction against its formula, frequency by frequency, and the golden cases."""
+"""Bias corrections against their formulas, frequency by frequency, and the golden cases; noise against known
+noise.
+"""
+
+from dataclasses import replace
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dpdefocus.bias import bias_correction
+from dpdefocus import scenes, simulate
+from dpdefocus.bias import (
+    bias_correction,
+    estimate_noise,
+    evidence_correction,
+    expected_energy,
+    expected_energy_of_noise,
+    poisson_gaussian_correction,
+)
+from dpdefocus.data import load_pixel4
+from dpdefocus.derivation import Frequency, eq37
+from dpdefocus.errors import InputError
+from dpdefocus.wiener import hypothesis_energy
 
 
 def by_the_formula(kernels, mean, noise_variance, prior):
@@ -37,3 +53,91 @@ def test_golden_bias_correction(case, golden_folder):
     mean = golden["observations"].mean()
     found = bias_correction(jnp.asarray(golden["kernels"]), jnp.asarray(mean), 5e-5, 1e2)
     np.testing.assert_allclose(found, golden["bias_correction"], rtol=2e-6)
+
+
+def spectra(seed, size=6):
+    kernels = np.random.default_rng(seed).uniform(size=(2, 2, size, size)) ** 6
+    return np.fft.fft2(kernels / kernels.sum((2, 3), keepdims=True))
+
+
+def test_expected_energy_is_37_and_its_form_for_other_noise():
+    truth, hypothesis = spectra(0)
+    prior = np.random.default_rng(1).uniform(50, 200, (6, 6))
+    given = [jnp.asarray(k, jnp.complex64) for k in (truth, hypothesis)]
+    found = expected_energy(*given, 1e-3, jnp.asarray(prior))
+    # The proof's formula in double precision, which `derivation` checks against (26).
+    exact = eq37(Frequency(tuple(hypothesis), tuple(truth), 0, (0, 0), 1e-3, prior)).real
+    np.testing.assert_allclose(found.mismatch + found.noise, exact, rtol=2e-5)
+    at_truth = expected_energy(given[0], given[0], 1e-3, 100.0)
+    np.testing.assert_allclose(at_truth.mismatch, 0, atol=1e-9)
+    np.testing.assert_allclose(at_truth.noise, 2e-3, rtol=1e-5)
+
+
+def test_noise_of_one_view_enters_by_what_that_views_kernel_keeps():
+    """Noise alone, in the right view alone: ``σ² (1 − |K^r|² / B)``, from the energy of a unit vector."""
+    truth, hypothesis = (jnp.asarray(k, jnp.complex64) for k in spectra(2))
+    terms = expected_energy_of_noise(truth, hypothesis, jnp.array([0.0, 3.0]), 0.0, 0.2)
+    unit = jnp.stack([jnp.zeros((6, 6)), jnp.ones((6, 6))]).astype(jnp.complex64)
+    exact = 3 * hypothesis_energy(unit, hypothesis, jnp.full((6, 6), 0.2))
+    np.testing.assert_allclose(terms.noise, exact, rtol=1e-5)
+
+
+def test_evidence_correction_against_the_logarithm_of_a_determinant():
+    _, hypothesis = spectra(3)
+    found = evidence_correction(jnp.asarray(hypothesis, jnp.complex64), 1e-2, 20.0)
+    for y, x in np.ndindex(6, 6):
+        k = hypothesis[:, y, x]
+        log = np.linalg.slogdet(np.outer(k, k.conj()) / 20.0 + 1e-2 * np.eye(2))[1]
+        no_blur = np.linalg.slogdet(np.ones((2, 2)) / 20.0 + 1e-2 * np.eye(2))[1]
+        assert found[y, x] == pytest.approx(1e-2 * (no_blur - log), rel=1e-4, abs=1e-7)
+
+
+def test_poisson_gaussian_correction_is_5_with_the_variance_at_hand():
+    kernels = np.random.default_rng(4).uniform(size=(3, 2, 1, 2, 7, 7)).astype(np.float32)
+    kernels = jnp.asarray(kernels / kernels.sum((-2, -1), keepdims=True))
+    light = jnp.linspace(0.1, 0.9, 20).reshape(4, 5)
+    found = poisson_gaussian_correction(kernels, light, 2e-4, 1e-5, 5e-3)
+    assert found.shape == (3, 4, 5)
+    variance = 2e-4 * float(light[1, 2]) + 1e-5
+    exact = bias_correction(kernels, 0.5, variance, 5e-3 / variance)
+    np.testing.assert_allclose(found[:, 1, 2], exact, rtol=1e-5)
+
+
+def test_noise_of_a_smooth_capture():
+    light = np.broadcast_to(np.linspace(0.05, 0.8, 384), (384, 384))
+    rng = np.random.default_rng(5)
+    views = light + rng.normal(size=(2, 384, 384)) * np.sqrt(1e-4 * light + 1e-5)
+    gain, offset = estimate_noise(views)
+    assert gain == pytest.approx(1e-4, rel=0.1)
+    assert offset == pytest.approx(1e-5, rel=0.3)
+
+
+def test_noise_of_a_textured_capture():
+    gain, read_noise = 1e-4, 2e-3
+    camera = replace(simulate.small_camera(), sensor=simulate.Sensor(gain, read_noise))
+    scene = scenes.tabletop(0, 252, 336, camera.kernel_size // 2, 0.3, 6.5)
+    shot = simulate.photograph(scene, camera, 1)
+    found = estimate_noise(shot.views, shot.saturated)
+    for light in np.quantile(shot.views, (0.3, 0.9)):
+        variance = gain * light + read_noise**2
+        assert found.gain * light + found.offset == pytest.approx(variance, rel=0.15)
+
+
+def test_noise_of_what_cannot_tell_it():
+    rng = np.random.default_rng(6)
+    with pytest.raises(InputError, match="blocks"):
+        estimate_noise(rng.uniform(size=(2, 40, 40)))
+    with pytest.raises(InputError, match="factor of 1.2"):
+        estimate_noise(0.5 + 0.001 * rng.normal(size=(2, 200, 200)))
+    with pytest.raises(InputError, match="unsaturated"):
+        estimate_noise(rng.uniform(size=(2, 200, 200)), np.ones((200, 200), bool))
+
+
+def test_noise_of_pixel4(pixel4_folder):
+    """Scenes of one camera at one setting: the same line, whatever they show."""
+    lines = [
+        estimate_noise(capture.views, capture.saturated)
+        for capture, _ in (load_pixel4(pixel4_folder, scene) for scene in ("001", "013"))
+    ]
+    assert lines[0].gain == pytest.approx(lines[1].gain, rel=0.15)
+    assert lines[0].offset == pytest.approx(lines[1].offset, rel=0.4)

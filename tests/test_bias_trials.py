@@ -1,0 +1,106 @@
+"""Lesson 3's experiments: spectra against direct sums, minima of known curves, two layers against `mpi`'s
+formula.
+"""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from dpdefocus import bias_trials, lens
+from dpdefocus.bias_claims import circular_convolution
+from dpdefocus.errors import InputError
+from dpdefocus.wiener import hypothesis_energy
+
+
+def test_kernel_spectra_are_centred_transforms():
+    pupil = lens.half_discs()
+    found = bias_trials.kernel_spectra(pupil, [2.0, -2.0], 16)
+    assert found[:, :, 0, 0] == pytest.approx(1)
+    np.testing.assert_allclose(found[1], np.conj(found[0]), atol=1e-6)  # mirrored in front of focus
+    kernel = np.fft.ifft2(found[0, 0]).real
+    y = np.fft.fftfreq(16, 1 / 16)
+    # A left half disc: its middle lies to the left.
+    assert (kernel * y[:, None]).sum() == pytest.approx(0, abs=1e-5)
+    assert (kernel * y).sum() < -0.5
+    with pytest.raises(InputError, match="fit the field"):
+        bias_trials.kernel_spectra(pupil, [20.0], 16)
+
+
+def test_sampled_views_follow_the_model():
+    truth = bias_trials.kernel_spectra(lens.half_discs(), [2.0], 16)[0]
+    views = bias_trials.sample_views(0, truth, 0.5, 4.0, 4000)
+    power = (np.abs(views) ** 2).mean(0)
+    np.testing.assert_allclose(power, np.abs(truth) ** 2 / 4 + 0.5, rtol=0.15)
+    images = np.fft.ifft2(views)
+    assert np.abs(images.imag).max() < 1e-5  # transforms of real images
+
+
+def test_energies_are_those_of_wiener():
+    rng = np.random.default_rng(0)
+    observed, kernels = (rng.normal(size=(3, 2, 8, 8)) + 1j * rng.normal(size=(3, 2, 8, 8)) for _ in range(2))
+    observed, kernels = observed.astype(np.complex64), kernels.astype(np.complex64)
+    found = bias_trials.energies(jnp.asarray(observed), jnp.asarray(kernels), 0.1)
+    ratio = jnp.full((8, 8), 0.1)
+    expected = [
+        [hypothesis_energy(jnp.asarray(i), jnp.asarray(k), ratio).mean() for k in kernels] for i in observed
+    ]
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_local_energies_average_to_the_whole():
+    rng = np.random.default_rng(1)
+    truth = bias_trials.kernel_spectra(lens.half_discs(), [2.0, 1.0], 16)
+    observed = jnp.asarray(bias_trials.sample_views(2, truth[0], 0.1, 1.0, 3))
+    local = bias_trials.local_energies(observed, jnp.asarray(truth), 0.1, 2.0)
+    whole = bias_trials.energies(observed, jnp.asarray(truth), 0.1)
+    np.testing.assert_allclose(local.mean(-1), whole, rtol=1e-4)
+    # Noise in one half of the columns only: that is where the energy is.
+    half = rng.normal(size=(1, 2, 16, 16)) * (np.arange(16) < 8)
+    spectra = jnp.asarray(bias_trials.unitary(half), jnp.complex64)
+    profile = np.asarray(bias_trials.local_energies(spectra, jnp.asarray(truth), 0.1, 0.5))[0, 0]
+    assert profile[2:6].min() > 3 * profile[10:14].max()
+
+
+def test_minimum_of_parabolas_and_at_the_ends():
+    sizes = np.arange(0.0, 5.01, 0.1)
+    lowest = np.array([1.234, 3.0, 4.56])
+    np.testing.assert_allclose(bias_trials.minimum(sizes, (sizes - lowest[:, None]) ** 2), lowest, atol=1e-12)
+    assert bias_trials.minimum(sizes, sizes) == 0.0
+    assert bias_trials.minimum(sizes, -sizes) == sizes[-1]
+
+
+def test_first_order_shift_of_known_curves():
+    sizes = np.arange(3.0, 5.0, 0.02)
+    zero = np.zeros_like(sizes)
+    curves = bias_trials.Curves(2.0 * (sizes - 4) ** 2, 0.1 * sizes, zero, zero)
+    assert bias_trials.shift_of_first_order(sizes, curves, 4.0) == pytest.approx(-0.025)
+    assert bias_trials.minimum(sizes, curves.energy) == pytest.approx(3.975)
+
+
+def test_bands_partition_the_frequencies():
+    bands = bias_trials.frequency_bands(16, 5)
+    assert bands[0, 0] == 0 and bands[8, 8] == 4 and set(bands.ravel()) == set(range(5))
+    values = np.random.default_rng(0).normal(size=(2, 16, 16))
+    means = bias_trials.band_means(values, bands)
+    assert means[1, 3] == pytest.approx(values[1][bands == 3].mean())
+
+
+def test_two_layers_by_direct_convolution():
+    rng = np.random.default_rng(3)
+    far, near = rng.uniform(size=(2, 12, 12))
+    matte = np.zeros((12, 12))
+    matte[:, 4:8] = 1
+    kernels = rng.uniform(size=(2, 2, 12, 12))
+    kernels /= kernels.sum((2, 3), keepdims=True)
+    found = bias_trials.two_layers(far, near, matte, np.fft.fft2(kernels))
+    for view in (0, 1):
+        back, front = kernels[0, view], kernels[1, view]
+        cover = circular_convolution(matte, front)
+        expected = circular_convolution(far, back) * (1 - cover) + circular_convolution(near * matte, front)
+        np.testing.assert_allclose(found[view], expected, atol=1e-10)
+
+
+def test_photons_have_the_variance_of_their_light():
+    views = np.full((2, 8, 8), 0.4)
+    noise = bias_trials.sample_photons(0, views, 1e-3, 1e-4, 2000) - bias_trials.unitary(views)
+    assert (np.abs(noise) ** 2).mean() == pytest.approx(1e-3 * 0.4 + 1e-4, rel=0.02)
