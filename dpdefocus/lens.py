@@ -217,7 +217,7 @@ class CalibratedPupil:
                 f"CalibratedPupil.kernels: size is {size}; the calibrated kernels are {own} pixels wide."
             )
         scales = jnp.atleast_1d(jnp.asarray(radii, jnp.float32)) / self.radius
-        return scale_kernels(jnp.asarray(self.calibration.kernels), scales)
+        return jax.jit(scale_kernels)(jnp.asarray(self.calibration.kernels), scales)
 
 
 @partial(jax.jit, static_argnames=("extent", "size"))

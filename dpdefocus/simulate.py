@@ -405,8 +405,10 @@ def _blur(images, kernels):
     """Images [n, height, width] with a margin of half a kernel, blurred for both views: [n, views, ...]
     without.
 
-    The tiles are those of `blur`. Written out for JAX to differentiate: `blur.blur` has no derivative by its
-    kernels, and a simulator's kernels depend on depth and focus.
+    The tiles are those of `blur.blur`, which this does not call on purpose. That one is made for the solver:
+    it repeats the image's edge, where a scene has a margin of its own, and its hand-written adjoint holds the
+    kernels fixed, where a simulator's depend on depth and focus. And two programs that share no line can test
+    each other: the solver's renderer on the true layers gives the simulated views.
     """
     rows, cols, views, size, _ = kernels.shape
     height, width = images.shape[1] - size + 1, images.shape[2] - size + 1

@@ -16,9 +16,14 @@ HEIGHT, WIDTH, SIZE = 40, 54, 17
 MARGIN = SIZE // 2
 
 
-def camera(pupil=None, sensor=None):
-    pupil = pupil or lens.field_varying(2, 3, samples=49)
-    return simulate.Camera(OPTICS, pupil, sensor or simulate.Sensor(), 0.45, SIZE)
+# All pupils here have this grid, so that what was compiled for one test serves the next.
+GRID = (2, 3)
+HALF_DISCS = lens.half_discs(*GRID, samples=129)
+
+
+def camera(pupil=None):
+    pupil = pupil or lens.field_varying(*GRID, samples=49)
+    return simulate.Camera(OPTICS, pupil, simulate.Sensor(), 0.45, SIZE)
 
 
 def at_radius(radius):
@@ -58,11 +63,12 @@ def test_left_plus_right_is_the_ordinary_capture():
     half = (np.arange(WIDTH + 2 * MARGIN) < 30)[None, :]
     # A blurred surface with a sharp one before it: there eq. (2) is exact, and so is the sum.
     scene = scene_of((noise(), 1, 4.1), (0.6 * noise(1), half, 0.0))
-    pupil = lens.field_varying(1, 1, samples=49)
-    light = pupil.vignetting[0, 0]
+    pupil = lens.field_varying(*GRID, samples=49)
+    tile = np.ones((1, HEIGHT // GRID[0], WIDTH // GRID[1]))
+    light = np.kron(np.moveaxis(pupil.vignetting, -1, 0), tile)
     views, whole = rendered(scene, pupil), rendered(scene, pupil.whole)
     np.testing.assert_allclose(whole[0], whole[1], atol=1e-6)
-    np.testing.assert_allclose((light[:, None, None] * views).sum(0), light.sum() * whole[0], atol=1e-5)
+    np.testing.assert_allclose((light * views).sum(0), light.sum(0) * whole[0], atol=1e-5)
 
 
 def test_a_constant_scene_stays_constant():
@@ -79,7 +85,7 @@ def test_spread_and_shift_of_a_point_are_proportional_to_its_radius():
     radii = np.array([-5.0, -2.5, 2.5, 5.0])
     spread, shift = [], []
     for radius in radii:
-        profile = rendered(scene_of((source, 1, radius)), lens.butterworth(samples=65)).sum(1)
+        profile = rendered(scene_of((source, 1, radius)), lens.butterworth(6.0, *GRID, samples=49)).sum(1)
         np.testing.assert_allclose(profile.sum(-1), 1, atol=1e-5)
         centre = (profile * x).sum(-1)
         shift.append(centre[1] - centre[0])
@@ -110,7 +116,7 @@ def half_plane(edge):
 @pytest.mark.parametrize("edge_radius", [-4.5, 4.5])
 def test_a_sharp_point_behind_a_blurred_half_plane_agrees_with_counted_rays(edge_radius):
     # Which of the two is nearer is left to the order of the layers, so that both signs can be had.
-    pupil = lens.half_discs(samples=129)
+    pupil = HALF_DISCS
     shape = (HEIGHT + 2 * MARGIN, WIDTH + 2 * MARGIN)
     row, column = HEIGHT // 2, WIDTH // 2
     textures = jnp.zeros((2, *shape)).at[0, row + MARGIN, column + MARGIN].set(1.0)
@@ -133,7 +139,7 @@ def test_a_sharp_point_behind_a_blurred_half_plane_agrees_with_counted_rays(edge
 
 
 def test_a_blurred_point_behind_a_sharp_half_plane_agrees_with_counted_rays():
-    pupil = lens.half_discs(samples=129)
+    pupil = HALF_DISCS
     for edge in WIDTH / 2 + np.array([-3.5, -0.8, 0.5, 2.5]):
         in_focus = 1 / OPTICS.focus_distance
         scene = scenes.point_behind_half_plane(HEIGHT, WIDTH, MARGIN, at_radius(4.5), in_focus, edge)
@@ -150,9 +156,9 @@ def test_slanted_plane_agrees_with_gathered_rays():
     def radiance(x, y):
         return 0.5 + 0.2 * np.sin(0.55 * x + 0.2 * y) + 0.2 * np.cos(0.3 * y)
 
-    pupil = lens.half_discs(samples=65)
+    pupil = lens.half_discs(*GRID, samples=49)
     views = rendered(scene_of((radiance(x, y), 1, np.maximum(1.0 + slope * x, 0.2))), pupil)
-    axis = np.linspace(-1, 1, 65)
+    axis = np.linspace(-1, 1, 49)
     inner = (slice(MARGIN, -MARGIN), slice(MARGIN, -MARGIN))
     for view in (0, 1):
         weights = pupil.transmission[0, 0, view]
@@ -171,11 +177,11 @@ def test_slanted_plane_agrees_with_gathered_rays():
 
 
 def test_in_front_of_focus_the_views_swap():
-    left, right = rendered(scene_of((noise(), 1, 3.0)), lens.half_discs(samples=65))
+    left, right = rendered(scene_of((noise(), 1, 3.0)), HALF_DISCS)
     texture = noise()[::-1, ::-1]
-    mirrored = rendered(scene_of((texture, 1, -3.0)), lens.half_discs(samples=65))[:, ::-1, ::-1]
+    mirrored = rendered(scene_of((texture, 1, -3.0)), HALF_DISCS)[:, ::-1, ::-1]
     np.testing.assert_allclose(mirrored, [left, right], atol=1e-5)
-    same = rendered(scene_of((noise(), 1, -3.0)), lens.half_discs(samples=65))
+    same = rendered(scene_of((noise(), 1, -3.0)), HALF_DISCS)
     np.testing.assert_allclose(same, [right, left], atol=1e-5)
 
 
@@ -199,6 +205,18 @@ def test_the_solvers_renderer_on_the_true_mpi_gives_the_clean_views(cards):
     spectra = blur.kernel_spectra(kernels, tiling)
     views = mpi.render(jnp.asarray(scene.textures[inner]), jnp.asarray(mattes[inner]), spectra, tiling)
     np.testing.assert_allclose(views * shot.vignetting[:1], shot.clean_views, atol=1e-4)
+
+
+def test_kernels_from_a_calibration_file_take_the_parametric_ones_place(tmp_path):
+    known = camera()
+    white = np.ones((2, HEIGHT, WIDTH), np.float32) * np.array([0.6, 0.3], np.float32)[:, None, None]
+    data.save_calibration(data.Calibration(np.asarray(known.calibration_kernels), white), tmp_path)
+    pupil = lens.CalibratedPupil(data.load_calibration(tmp_path), known.calibration_radius)
+    scene = scene_of((noise(), 1, known.calibration_radius))
+    shot = simulate.photograph(scene, camera(pupil), 0)
+    np.testing.assert_allclose(shot.clean_views / shot.vignetting[0], rendered(scene), atol=1e-5)
+    np.testing.assert_allclose(shot.vignetting[1] / shot.vignetting[0], 0.5, rtol=1e-3)
+    np.testing.assert_allclose(shot.kernels, known.calibration_kernels, atol=1e-6)
 
 
 # ---- Truth ---------------------------------------------------------------------------------------
@@ -233,7 +251,7 @@ def test_defocus_map_is_signed_and_calibrated_to_one():
 
 def test_occlusion_masks_lie_along_edges_and_differ_between_the_views():
     half = np.clip(0.5 - (np.arange(-MARGIN, WIDTH + MARGIN) - 26.5), 0, 1)[None, :]
-    shot = simulate.photograph(scene_of((noise(), 1, 5.0), (0.5, half, 2.5)), camera(lens.half_discs()), 0)
+    shot = simulate.photograph(scene_of((noise(), 1, 5.0), (0.5, half, 2.5)), camera(HALF_DISCS), 0)
     left, right = shot.occlusion[:, HEIGHT // 2]
     assert left[24:29].any() and right[24:29].any() and not np.array_equal(left, right)
     assert not shot.occlusion[:, :, :22].any() and not shot.occlusion[:, :, 31:].any()
@@ -258,11 +276,15 @@ def test_demo_capture_is_what_a_solver_expects():
 # ---- Sensor --------------------------------------------------------------------------------------
 
 
+PIXELS = 100_000
+exposed = jax.jit(simulate.expose, static_argnums=2)
+
+
 @pytest.mark.parametrize("sensor", [simulate.Sensor(), simulate.Sensor(gain=2e-3, read_noise=4e-3)])
 @pytest.mark.parametrize("level", [0.0, 0.02, 0.6])
 def test_noise_has_the_mean_and_variance_of_its_model(sensor, level):
-    count = 200_000
-    raw = np.asarray(simulate.expose(jnp.full(count, level), jax.random.key(7), sensor), np.float64)
+    count = PIXELS
+    raw = np.asarray(exposed(jnp.full(count, level), jax.random.key(7), sensor), np.float64)
     variance = sensor.gain * level + sensor.read_noise**2 + 1 / (12 * sensor.white_level**2)
     assert abs(raw.mean() - level) < 4 * np.sqrt(variance / count)
     # A sample variance varies by (kurtosis - 1) / n; Poisson's excess over 3 is 1 / photons.
@@ -272,16 +294,16 @@ def test_noise_has_the_mean_and_variance_of_its_model(sensor, level):
 
 def test_photon_noise_is_poisson_and_not_only_gaussian():
     sensor = simulate.Sensor(gain=0.05, read_noise=0.0, black_level=0)
-    raw = simulate.expose(jnp.full(100_000, 0.2), jax.random.key(0), sensor)
+    raw = exposed(jnp.full(PIXELS, 0.2), jax.random.key(0), sensor)
     photons = np.round(np.asarray(raw) / 0.05).astype(int)
     observed = np.bincount(photons, minlength=15)[:15]
-    expected = stats.poisson(4.0).pmf(np.arange(15)) * 100_000
+    expected = stats.poisson(4.0).pmf(np.arange(15)) * PIXELS
     assert np.all(np.abs(observed - expected) < 5 * np.sqrt(expected) + 1)
 
 
 def test_raw_is_whole_numbers_up_to_the_white_level():
     sensor = simulate.Sensor()
-    raw = np.asarray(simulate.expose(jnp.linspace(0, 2, 5000), jax.random.key(0), sensor), np.float64)
+    raw = np.asarray(exposed(jnp.linspace(0, 2, PIXELS), jax.random.key(0), sensor), np.float64)
     numbers = raw * sensor.white_level + sensor.black_level
     np.testing.assert_allclose(numbers, np.round(numbers), atol=5e-3)
     assert numbers.max() == pytest.approx(sensor.white_level, abs=5e-3)
@@ -289,14 +311,14 @@ def test_raw_is_whole_numbers_up_to_the_white_level():
 
 def test_saturated_pixels_are_marked():
     scene = scene_of((np.where(noise() > 0.5, 1.0, 0.2), 1, 0.0))
-    shot = simulate.photograph(scene, camera(lens.half_discs()), 0)
+    shot = simulate.photograph(scene, camera(HALF_DISCS), 0)
     np.testing.assert_array_equal(shot.saturated, noise()[MARGIN:-MARGIN, MARGIN:-MARGIN] > 0.5)
     assert not np.any(shot.valid & shot.saturated)
 
 
 def test_written_capture_is_read_like_a_real_one(tmp_path):
-    scene = scenes.cards(0, HEIGHT, WIDTH, MARGIN, 0.3, 6.5)
-    shot = simulate.photograph(scene, camera(lens.translating_disc(2, 3)), 0)
+    scene = scenes.cards(0, HEIGHT, WIDTH, MARGIN, 0.3, 6.5, 5)
+    shot = simulate.photograph(scene, camera(lens.translating_disc(*GRID, samples=49)), 0)
     folder = shot.write(tmp_path / "shot")
     left, right = folder / "left.png", folder / "right.png"
     capture, calibration = data.load_capture(left, right, folder / "calibration")
@@ -321,7 +343,6 @@ def test_gradient_by_texture_matte_and_focus_agrees_with_differences():
     dioptres = jnp.stack([jnp.full(shape[1:], 1.0), slant])
     weights = jnp.asarray(np.linspace(-1, 1, 2 * 16 * 18).reshape(2, 16, 18), jnp.float32)
 
-    @jax.jit
     def project(textures, mattes, focus):
         a, b = lens.thin_lens(4.38e-3, 1.73, focus, 2.2e-5)
         radii = a + b * dioptres
@@ -334,14 +355,16 @@ def test_gradient_by_texture_matte_and_focus_agrees_with_differences():
         return (formed.raw * weights).sum(), (formed.clean * weights).sum()
 
     start = (textures, mattes, jnp.float32(0.137))
-    gradient = jax.jit(jax.grad(lambda *values: project(*values)[0], argnums=(0, 1, 2)))(*start)
+    # One compiled function serves the gradient and, by its second value, the differences.
+    differentiate = jax.jit(jax.grad(project, argnums=(0, 1, 2), has_aux=True))
+    gradient, _ = differentiate(*start)
     for index, step in enumerate((1e-2, 1e-2, 5e-4)):
         direction = jnp.asarray(rng.standard_normal(start[index].shape), jnp.float32)
         ends = []
         for sign in (1, -1):
             values = list(start)
             values[index] = start[index] + sign * step * direction
-            ends.append(project(*values)[1])
+            ends.append(differentiate(*values)[1])
         expected = (ends[0] - ends[1]) / (2 * step)
         assert (gradient[index] * direction).sum() == pytest.approx(float(expected), rel=0.03)
 
@@ -351,7 +374,7 @@ def test_gradient_by_texture_matte_and_focus_agrees_with_differences():
 
 def test_blur_larger_than_the_kernels_is_refused():
     with pytest.raises(InputError, match="size"):
-        simulate.photograph(scene_of((0.5, 1, -8.5)), camera(lens.half_discs()), 0)
+        simulate.photograph(scene_of((0.5, 1, -8.5)), camera(HALF_DISCS), 0)
 
 
 def test_a_scene_with_too_small_a_margin_is_refused():
