@@ -16,7 +16,8 @@ TERMS = {"mismatch": ("#CC79A7", ":"), "noise": ("#56B4E9", "--"), "sum, (37)": 
 MARKERS = {"none": ("#000000", "o"), "(5)": ("#0072B2", "s"), "evidence": ("#D55E00", "^")}
 DASHES = {"none": "-", "(5)": "--", "evidence": "-."}
 TRUTH = "#009E73"
-HIGHEST, LOWEST = 3.0, -1.0  # of the energy axis, in σ²: the interesting part lies near zero
+# Of the energy axis, in σ²: the interesting part lies near zero, the legend below it.
+HIGHEST, LOWEST = 3.0, -2.4
 
 
 def energy_panels(
@@ -35,16 +36,16 @@ def energy_panels(
     }
     left, axes = _panel(true_size, sizes)
     for name, (colour, dash) in TERMS.items():
-        axes.plot(sizes, shifted[name], dash, color=colour, label=name)
-    axes.legend(frameon=False, fontsize=8, loc="lower right")
+        axes.plot(sizes, shifted[name], dash, color=colour, linewidth=2, label=name)
+    axes.legend(frameon=False, fontsize=11, loc="lower right")
     right, axes = _panel(true_size, sizes)
     places = {which: float(minimum(sizes, energy)) for which, energy in energies.items()}
     for which, (colour, marker) in MARKERS.items():
         line, place = shifted[which], places[which]
-        axes.plot(sizes, line, DASHES[which], color=colour, linewidth=1.2)
+        axes.plot(sizes, line, DASHES[which], color=colour, linewidth=2)
         height = np.clip(np.interp(place, sizes, line), LOWEST, HIGHEST)
         axes.plot(place, height, marker, color=colour, label=_legend(which), clip_on=False)
-    axes.legend(frameon=False, fontsize=8, loc="lower right")
+    axes.legend(frameon=False, fontsize=11, loc="lower right")
     text = f"Truth {true_size:g} px; minimum {places['none']:.2f} px"
     text += f", less (5) {places['(5)']:.2f} px, less evidence {places['evidence']:.2f} px."
     return {"terms": _pixels(left), "minima": _pixels(right)}, text
@@ -54,7 +55,9 @@ def _panel(true_size, sizes):
     figure, axes = plt.subplots(figsize=(3.84, 3.0), dpi=100, layout="constrained")
     axes.axvline(true_size, color=TRUTH, linewidth=1)
     axes.axhline(0, color="0.8", linewidth=0.8)
-    axes.set(xlabel="hypothesis d (pixels)", ylabel="energy above the truth's (σ²)")
+    axes.set_xlabel("hypothesis d (pixels)", fontsize=13)
+    axes.set_ylabel("energy − truth's (σ²)", fontsize=13)
+    axes.tick_params(labelsize=12)
     axes.set(xlim=(0, sizes[-1]), ylim=(LOWEST, HIGHEST))
     return figure, axes
 
