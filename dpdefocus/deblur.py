@@ -15,13 +15,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Int
 
-from dpdefocus.overlap import Overlap, cut, frequencies, hats, scaled_spectra
+from dpdefocus.overlap import Overlap, fade, frequencies, hats, pad, scaled_spectra
 from dpdefocus.progress import progress
 from dpdefocus.wiener import noise_to_signal, wiener_estimate
 
 BATCH = 8  # tiles solved together
-FIRST_COUPLING = 5.0  # of the first step, in units of the weight λ
+FIRST_COUPLING = 5e-3  # of the first step
 STEPS = 4
+DEPTH_GAP = 0.15  # difference in defocus size from which a surface stands in front of another
+BLOCK = 4
+OUTLINE = 4  # pixels by which the map may miss an outline
 
 
 def layer_weights(
@@ -33,7 +36,7 @@ def layer_weights(
     """
     step = scales[0] - scales[1]
     inside = jnp.clip(defocus, scales[-1], scales[0])
-    return jnp.clip(1 - jnp.abs(inside - scales[:, None, None]) / step, 0, 1)
+    return jnp.clip(1 - jnp.abs(inside[None] - scales[:, None, None]) / step, 0, 1)
 
 
 def deblur(
@@ -41,25 +44,81 @@ def deblur(
     kernels: Float[Array, "rows cols views kernel kernel"],
     scales: Float[Array, " layers"],
     weights: Float[Array, "layers height width"],
-    margin: int,
+    reach: float,
     variation: float,
 ) -> Float[Array, "height width"]:
     """The sharp image: every pixel from the deconvolutions of the layers that it belongs to.
 
-    `margin` is the width in pixels of the tiles' fading rim, no less than the reach of the largest kernel;
-    `variation` is λ. Only the layers that show in a tile are solved there.
+    `reach` is the radius in pixels of the calibrated kernels; `variation` is λ. What nearer surfaces hide of a layer
+    is filled in first (`uncovered`). Only the layers that show in a tile are solved there.
     """
     rows, cols = kernels.shape[:2]
+    margin = int(np.ceil(2 * reach * float(jnp.abs(scales).max())))
     overlap = Overlap(*views.shape[-2:], rows, cols, margin)
     padded = _pad_to_cores(weights, overlap)
     seen = _seen(np.asarray(padded), overlap)
     jobs = np.concatenate([seen, np.full((-len(seen) % BATCH, 3), -1)]).reshape(-1, BATCH, 3)
-    spectra = _view_spectra(views, overlap)
+    behind = pad(uncovered(views, scales, weights, reach), overlap)
     canvas = jnp.zeros(padded.shape[1:])
     for job in progress(jobs, "sharp image"):
-        canvas = _add_jobs(canvas, jnp.asarray(job), spectra, kernels, scales, padded, overlap, variation)
+        canvas = _add_jobs(canvas, jnp.asarray(job), behind, kernels, scales, padded, overlap, variation)
     (cell_y, cell_x), (height, width) = overlap.cell, views.shape[-2:]
     return canvas[cell_y // 2 :, cell_x // 2 :][:height, :width]
+
+
+def uncovered(
+    views: Float[Array, "views height width"],
+    scales: Float[Array, " layers"],
+    weights: Float[Array, "layers height width"],
+    reach: float,
+) -> Float[Array, "layers views height width"]:
+    """The views as each layer would have them without the surfaces in front of it.
+
+    At an outline the far side's kernel would mix in the near side's light, which never went through it, and the
+    deconvolution would ring. Where a layer nearer by more than `DEPTH_GAP` throws its light, within its kernel's
+    reach, the views are filled in smoothly from around.
+    """
+    radii = [int(reach * abs(scale) + OUTLINE) for scale in np.asarray(scales)]
+    light = jnp.stack([_dilate(weight, radius) for weight, radius in zip(weights, radii, strict=True)])
+    nearer = scales[None] < scales[:, None] - DEPTH_GAP
+    covered = jnp.max(jnp.where(nearer[:, :, None, None], light[None], 0), axis=1)
+    return jax.lax.map(lambda known: fill(views, known), 1 - covered)
+
+
+def _dilate(image: Float[Array, "height width"], radius: int) -> Float[Array, "height width"]:
+    """Largest value within a square of at least the given half width, on blocks of `BLOCK` pixels for speed."""
+    blocks = jax.lax.reduce_window(image, 0.0, jax.lax.max, (BLOCK, BLOCK), (BLOCK, BLOCK), "SAME")
+    size = 2 * (-(-radius // BLOCK)) + 1
+    along = jax.lax.reduce_window(blocks, 0.0, jax.lax.max, (size, 1), (1, 1), "SAME")
+    largest = jax.lax.reduce_window(along, 0.0, jax.lax.max, (1, size), (1, 1), "SAME")
+    return jnp.repeat(jnp.repeat(largest, BLOCK, 0), BLOCK, 1)[: image.shape[0], : image.shape[1]]
+
+
+def fill(
+    images: Float[Array, "*n height width"], known: Float[Array, "height width"]
+) -> Float[Array, "*n height width"]:
+    """Images with their unknown pixels filled in from known ones, near ones first (push-pull on a pyramid).
+
+    `known` in [0, 1] is each pixel's weight. Means over ever larger blocks, weighted by what is known, replace
+    what is not.
+    """
+    height, width = known.shape
+    even = ((0, height % 2), (0, width % 2))
+    known = known + 1e-6
+    share = known.reshape((1,) * (images.ndim - 2) + known.shape)
+    if min(height, width) == 1:
+        return jnp.broadcast_to((images * share).sum((-2, -1), keepdims=True) / known.sum(), images.shape)
+
+    def coarse(image):
+        padded = jnp.pad(image, [(0, 0)] * (image.ndim - 2) + list(even))
+        return padded.reshape(*image.shape[:-2], padded.shape[-2] // 2, 2, padded.shape[-1] // 2, 2).sum((-3, -1))
+
+    total = coarse(known)
+    means = coarse(images * share) / jnp.maximum(coarse(share), 1e-12)
+    around = fill(means, jnp.minimum(total, 1))
+    shape = (*images.shape[:-2], 2 * around.shape[-2], 2 * around.shape[-1])
+    around = jax.image.resize(around, shape, "linear")[..., :height, :width]
+    return images * share + around * (1 - share)
 
 
 def _pad_to_cores(weights, overlap):
@@ -80,27 +139,28 @@ def _seen(padded, overlap) -> Int[np.ndarray, "jobs 3"]:
     return np.stack(np.nonzero(core.transpose(1, 2, 0) > 1e-3), axis=-1)
 
 
-@partial(jax.jit, static_argnames="overlap")
-def _view_spectra(views, overlap):
-    return jnp.moveaxis(jnp.fft.rfft2(cut(views, overlap)), 0, 2)
-
-
 @partial(jax.jit, static_argnames="overlap", donate_argnames="canvas")
-def _add_jobs(canvas, jobs, spectra, kernels, scales, weights, overlap, variation):
+def _add_jobs(canvas, jobs, views, kernels, scales, weights, overlap, variation):
     """Solve a batch of (row, column, layer), and add each core, weighted, to the canvas. Row −1 is no job."""
     (cell_y, cell_x), (tile_y, tile_x) = overlap.cell, overlap.tile
     core_y, core_x = 2 * cell_y, 2 * cell_x
     fy, fx = frequencies(overlap)
     row, col, layer = jobs.T
+
+    def tile_of(row, col, layer):
+        corner = layer, 0, row * cell_y, col * cell_x
+        return jax.lax.dynamic_slice(views, corner, (1, views.shape[1], tile_y, tile_x))[0]
+
+    spectra = jnp.fft.rfft2(fade(jax.vmap(tile_of)(row, col, layer), overlap))
     transforms = jax.vmap(lambda cell, scale: scaled_spectra(cell, scale, fy, fx))(kernels[row, col], scales[layer])
-    sharp = total_variation_deconvolution(spectra[row, col], transforms, overlap.tile, fy, fx, variation)
+    sharp = total_variation_deconvolution(spectra, transforms, overlap.tile, fy, fx, variation)
     top, left = (tile_y - core_y) // 2, (tile_x - core_x) // 2
     hat_y, hat_x = jnp.asarray(hats(overlap.rows, cell_y)), jnp.asarray(hats(overlap.cols, cell_x))
 
     def add(number, canvas):
         corner = row[number] * cell_y, col[number] * cell_x
         share = jax.lax.dynamic_slice(weights, (layer[number], *corner), (1, core_y, core_x))[0]
-        share = share * hat_y[row[number], :, None] * hat_x[col[number]] * (row[number] >= 0)
+        share = share * jnp.outer(hat_y[row[number]], hat_x[col[number]]) * (row[number] >= 0)
         core = sharp[number, top : top + core_y, left : left + core_x] * share
         return jax.lax.dynamic_update_slice(
             canvas, jax.lax.dynamic_slice(canvas, corner, core.shape) + core, corner
@@ -115,17 +175,19 @@ def total_variation_deconvolution(
     shape: tuple[int, int],
     fy: Float[Array, " h"],
     fx: Float[Array, " half"],
-    variation: float,
+    variation: float | Float[Array, ""],
 ) -> Float[Array, "*n h w"]:
     """``min_c ½ Σ_v |k^v * c − I^v|² + λ Σ |∇c|`` on periodic tiles, from the transforms of views and kernels."""
     gradient_y = (jnp.exp(2j * jnp.pi * fy) - 1)[:, None]
-    gradient_x = jnp.exp(2j * jnp.pi * fx) - 1
+    gradient_x = (jnp.exp(2j * jnp.pi * fx) - 1)[None]
     laplacian = jnp.abs(gradient_y) ** 2 + jnp.abs(gradient_x) ** 2
+    lead = (1,) * (spectra.ndim - 3)
+    gradient_y, gradient_x, laplacian = (g.reshape(lead + g.shape) for g in (gradient_y, gradient_x, laplacian))
     matched = (jnp.conj(kernels) * spectra).sum(-3)
     power = (jnp.abs(kernels) ** 2).sum(-3)
 
     def step(number, sharp):
-        coupling = variation * FIRST_COUPLING * 4.0**number
+        coupling = FIRST_COUPLING * 4.0**number
         dy = jnp.fft.irfft2(gradient_y * sharp, s=shape)
         dx = jnp.fft.irfft2(gradient_x * sharp, s=shape)
         length = jnp.sqrt(dy**2 + dx**2 + 1e-20)

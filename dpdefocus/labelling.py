@@ -25,7 +25,7 @@ def data_cost(
     leaves; an energy above the best by less than their sum says little. The cap holds the say of a single pixel.
     """
     best = energies.min(0)
-    cost = (energies - best) / (slack * best + floor)
+    cost = (energies - best[None]) / (slack * best + floor)[None]
     return jnp.minimum(cost, cap)
 
 
@@ -43,13 +43,13 @@ def edge_weights(
 
 
 def smallest_sums(
-    cost: Float[Array, "labels n"], weight: Float[Array, " n"], limit: float
+    cost: Float[Array, "labels n"], weight: Float[Array, " n"], limit: float | Float[Array, ""]
 ) -> Float[Array, "labels n"]:
     """``min_d' cost(d') + weight · min(|d − d'|, limit)``, less its smallest value: a message.
     """
     label = jnp.arange(cost.shape[0], dtype=cost.dtype)
-    distance = jnp.minimum(jnp.abs(label[:, None] - label), limit)
-    return ((cost - cost.min(0))[:, None] + weight * distance[:, :, None]).min(0)
+    distance = jnp.minimum(jnp.abs(label[:, None] - label[None]), limit)
+    return ((cost - cost.min(0)[None])[:, None] + weight[None, None] * distance[:, :, None]).min(0)
 
 
 def label_marginals(
@@ -109,7 +109,7 @@ def _sweep(unary, weights_up, weights_left, from_right, from_down, smoothness, l
 
     # In a sweep each pixel has two neighbours before it and two behind: half its share goes to each.
     def share(total, message_back, weight):
-        return smallest_sums(0.5 * total - message_back, weight, limit) * (weight > 0)
+        return smallest_sums(0.5 * total - message_back, weight, limit) * (weight > 0)[None]
 
     def forward(incoming, diagonal):
         from_left, from_up = incoming
@@ -143,13 +143,13 @@ def _shear(image: Float[Array, "*n height width"]) -> Float[Array, "diagonals *n
     height, width = image.shape[-2:]
     y = jnp.arange(height)[None]
     x = jnp.arange(height + width - 1)[:, None] - y
-    inside = (x >= 0) & (x < width)
+    inside = ((x >= 0) & (x < width)).reshape((1,) * (image.ndim - 2) + x.shape)
     return jnp.moveaxis(jnp.where(inside, image[..., y, jnp.clip(x, 0, width - 1)], 0), -2, 0)
 
 
 def _unshear(sheared: Float[Array, "diagonals labels height"], width: int) -> Float[Array, "labels height w"]:
     y = jnp.arange(sheared.shape[-1])[:, None]
-    return jnp.moveaxis(sheared, 0, -1)[:, y, y + jnp.arange(width)]
+    return jnp.moveaxis(sheared, 0, -1)[:, y, y + jnp.arange(width)[None]]
 
 
 def _next_row(values):

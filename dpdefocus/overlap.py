@@ -58,18 +58,32 @@ def _even_fft_length(length: int, cell: int) -> int:
 def cut(
     images: Float[Array, "*n height width"], overlap: Overlap
 ) -> Float[Array, "*n rows cols tile_height tile_width"]:
-    """Tiles of the images, faded to their own mean in the margins; beyond the border the edge is repeated."""
-    (cell_y, cell_x), (before_y, before_x), (tile_y, tile_x) = overlap.cell, overlap.before, overlap.tile
+    """Tiles of the images, faded in the margins; beyond the border the edge is repeated."""
+    (cell_y, cell_x), (tile_y, tile_x) = overlap.cell, overlap.tile
+    y = cell_y * jnp.arange(overlap.rows)[:, None] + jnp.arange(tile_y)[None]
+    x = cell_x * jnp.arange(overlap.cols)[:, None] + jnp.arange(tile_x)[None]
+    return fade(pad(images, overlap)[..., y[:, None, :, None], x[None, :, None, :]], overlap)
+
+
+def pad(
+    images: Float[Array, "*n height width"], overlap: Overlap
+) -> Float[Array, "*n padded_height padded_width"]:
+    """The images continued by their edges, so that tile (i, j) begins at (i, j) times the cell."""
+    (cell_y, cell_x), (before_y, before_x) = overlap.cell, overlap.before
     after_y = overlap.rows * cell_y - overlap.height + before_y
     after_x = overlap.cols * cell_x - overlap.width + before_x
     lead = [(0, 0)] * (images.ndim - 2)
-    padded = jnp.pad(images, [*lead, (before_y, after_y), (before_x, after_x)], mode="edge")
-    y = cell_y * jnp.arange(overlap.rows)[:, None] + jnp.arange(tile_y)
-    x = cell_x * jnp.arange(overlap.cols)[:, None] + jnp.arange(tile_x)
-    tiles = padded[..., y[:, None, :, None], x[None, :, None, :]]
-    fade = jnp.asarray(np.outer(_fade(tile_y, 2 * cell_y), _fade(tile_x, 2 * cell_x)), images.dtype)
-    mean = (tiles * fade).sum((-2, -1), keepdims=True) / fade.sum()
-    return mean + (tiles - mean) * fade
+    return jnp.pad(images, [*lead, (before_y, after_y), (before_x, after_x)], mode="edge")
+
+
+def fade(
+    tiles: Float[Array, "*n tile_height tile_width"], overlap: Overlap
+) -> Float[Array, "*n tile_height tile_width"]:
+    """Tiles that fade to their own mean in the margins."""
+    windows = (_fade(tile, 2 * cell) for tile, cell in zip(overlap.tile, overlap.cell, strict=True))
+    window = jnp.asarray(np.outer(*windows), tiles.dtype).reshape((1,) * (tiles.ndim - 2) + overlap.tile)
+    mean = (tiles * window).sum((-2, -1), keepdims=True) / window.sum()
+    return mean + (tiles - mean) * window
 
 
 def _fade(tile: int, core: int) -> np.ndarray:
@@ -98,7 +112,8 @@ def blend(
     (cell_y, cell_x), (tile_y, tile_x) = overlap.cell, overlap.tile
     top, left = (tile_y - 2 * cell_y) // 2, (tile_x - 2 * cell_x) // 2
     core = tiles[..., top : top + 2 * cell_y, left : left + 2 * cell_x]
-    core = core * hats(overlap.rows, cell_y)[:, None, :, None] * hats(overlap.cols, cell_x)[None, :, None, :]
+    weights = hats(overlap.rows, cell_y)[:, None, :, None] * hats(overlap.cols, cell_x)[None, :, None, :]
+    core = core * weights.reshape((1,) * (core.ndim - 4) + weights.shape)
     lines = _add_halves(jnp.swapaxes(core, -3, -2))  # [*n, rows, 2 cell_y, padded width]
     whole = _add_halves(jnp.moveaxis(lines, -1, -3))  # [*n, padded width, padded height]
     whole = jnp.swapaxes(whole, -2, -1)[..., cell_y // 2 :, cell_x // 2 :]
@@ -136,8 +151,8 @@ def scaled_spectra(
     """
     size = kernels.shape[-1]
     offset = jnp.arange(size) - size // 2
-    rows = jnp.exp(-2j * jnp.pi * scale * fy[:, None] * offset) * (jnp.abs(scale * fy) < 0.5)[:, None]
-    columns = jnp.exp(-2j * jnp.pi * scale * fx[:, None] * offset) * (jnp.abs(scale * fx) < 0.5)[:, None]
+    rows = jnp.exp(-2j * jnp.pi * scale * jnp.outer(fy, offset)) * (jnp.abs(scale * fy) < 0.5)[:, None]
+    columns = jnp.exp(-2j * jnp.pi * scale * jnp.outer(fx, offset)) * (jnp.abs(scale * fx) < 0.5)[:, None]
     return jnp.einsum("ya,...ab,xb->...yx", rows, kernels.astype(rows.dtype), columns)
 
 
@@ -152,10 +167,12 @@ def centred(kernels: Float[Array, "*cells views kernel kernel"]) -> Float[Array,
     size = kernels.shape[-1]
     offset = jnp.arange(size) - size // 2
     mean = kernels.mean(-3)
-    y = (mean * offset[:, None]).sum((-2, -1))[..., None, None, None]
-    x = (mean * offset).sum((-2, -1))[..., None, None, None]
+    y = jnp.einsum("...yx,y->...", mean, offset)
+    x = jnp.einsum("...yx,x->...", mean, offset)
     f = jnp.fft.fftfreq(size)
-    phase = jnp.exp(2j * jnp.pi * (y * f[:, None] + x * f))
-    return jnp.fft.ifft2(jnp.fft.fft2(kernels) * phase).real
+    along_y = jnp.exp(2j * jnp.pi * y[..., None] * f.reshape((1,) * y.ndim + f.shape))
+    along_x = jnp.exp(2j * jnp.pi * x[..., None] * f.reshape((1,) * x.ndim + f.shape))
+    phase = along_y[..., :, None] * along_x[..., None, :]
+    return jnp.fft.ifft2(jnp.fft.fft2(kernels) * phase[..., None, :, :]).real
 
 

@@ -38,7 +38,7 @@ class FastSettings:
     blur_per_pixel: float = 1.5
     window: float = 2.0
     slack: float = 2.0
-    floor: float = 2e-5
+    floor: float = 5e-6
     cap: float = 5.0
     contrast: float = 0.05
     smoothness: float = 12.0

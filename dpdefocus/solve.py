@@ -19,7 +19,7 @@ from jaxtyping import Array, Float
 
 from dpdefocus import mpi, published
 from dpdefocus.data import Calibration, Capture
-from dpdefocus.deblur import deblur, layer_weights
+from dpdefocus.deblur import DEPTH_GAP, deblur, layer_weights
 from dpdefocus.errors import InputError
 from dpdefocus.labelling import data_cost, edge_weights, label_marginals, sub_label
 from dpdefocus.overlap import Overlap, centred
@@ -29,6 +29,7 @@ from dpdefocus.results import Result
 from dpdefocus.wiener import kernel_deviation, kernel_reach, local_energy, residual_images
 
 MIDDLE_GREY = 0.5  # mean of the views after normalisation
+EDGE_RANGE = 0.3  # of sizes, in units of the calibrated kernels, at which confidence falls to 1/e
 REACH = 0.98  # share of a kernel within its reach
 
 
@@ -98,14 +99,14 @@ def _solve_fast(capture: Capture, calibration: Calibration, settings: FastSettin
     size = views.shape[1:]
     defocus = _enlarge(small, size)
     layers = layer_scales(defocus, settings.layers)
-    weights = feathered(layer_weights(defocus, layers), settings.feather)
-    margin = int(np.ceil(2 * kernel_reach(kernels, REACH) * float(jnp.abs(layers).max())))
-    sharp = deblur(views, kernels, layers, weights, margin, settings.variation)
+    outlined = fronts_widened(defocus, 2 * (size[0] // small.shape[0]))
+    weights = feathered(layer_weights(outlined, layers), settings.feather)
+    sharp = deblur(views, kernels, layers, weights, kernel_reach(kernels, REACH), settings.variation)
     next(stages)
     solved = {
         "all_in_focus": jnp.clip(sharp / gain, 0, 1),
         "defocus_map": defocus,
-        "confidence": _enlarge(confidence(marginals), size),
+        "confidence": _enlarge(confidence(marginals, small, settings.window), size),
         "scales": layers,
         "alphas": alphas_of(weights),
     }
@@ -145,6 +146,19 @@ def _enlarge(small: Float[Array, "h w"], size: tuple[int, int]) -> Float[Array, 
     return whole[: size[0], : size[1]]
 
 
+def fronts_widened(defocus: Float[Array, "height width"], radius: int) -> Float[Array, "height width"]:
+    """The map with its near surfaces widened by some pixels where they stand in front of others.
+
+    An outline is found to a pixel or two of the reduced views. Light that a blurred outline throws on the far side
+    belongs to the near surface, and taken for the far one's it would ring; the other mistake only leaves a rim of the far
+    side a little soft.
+    """
+    size = 2 * radius + 1
+    along = jax.lax.reduce_window(defocus, jnp.inf, jax.lax.min, (size, 1), (1, 1), "SAME")
+    nearest = jax.lax.reduce_window(along, jnp.inf, jax.lax.min, (1, size), (1, 1), "SAME")
+    return jnp.where(defocus - nearest > DEPTH_GAP, nearest, defocus)
+
+
 def layer_scales(defocus: Float[Array, "height width"], layers: int) -> Float[Array, " layers"]:
     """Evenly spaced defocus sizes, farthest first, over the range that the map holds but for 0.5 % at each end."""
     nearest, farthest = jnp.percentile(defocus, jnp.array([0.5, 99.5]))
@@ -171,16 +185,22 @@ def alphas_of(weights: Float[Array, "layers height width"]) -> Float[Array, "lay
     return jnp.clip(alphas, 0, 1).at[0].set(1)
 
 
-def confidence(marginals: Float[Array, "labels height width"]) -> Float[Array, "height width"]:
-    """How far other sizes stand behind the chosen one, in [0, 1].
+def confidence(
+    marginals: Float[Array, "labels height width"], sizes: Float[Array, "height width"], window: float
+) -> Float[Array, "height width"]:
+    """Where the map can be trusted, in [0, 1]: no other size comes close, and no depth edge does either.
 
-    The smallest min-marginal at least two labels away from the best, above the best, as ``x / (1 + x)``.
+    The lead x of the chosen size, the smallest min-marginal at least two labels away less the smallest of all,
+    gives ``x / (1 + x)``. The energies are means over a window, in which surfaces on both sides of an outline
+    mix; so that is multiplied by ``exp(−r / EDGE_RANGE)``, r the range of `sizes` within four deviations of the `window`.
     """
     label = jnp.arange(marginals.shape[0])[:, None, None]
-    best = marginals.argmin(0)
-    others = jnp.where(jnp.abs(label - best) >= 2, marginals, jnp.inf).min(0)
+    others = jnp.where(jnp.abs(label - marginals.argmin(0)[None]) >= 2, marginals, jnp.inf).min(0)
     lead = others - marginals.min(0)
-    return lead / (1 + lead)
+    reach = 2 * int(4 * window) + 1
+    largest = jax.lax.reduce_window(sizes, -jnp.inf, jax.lax.max, (reach, reach), (1, 1), "SAME")
+    smallest = jax.lax.reduce_window(sizes, jnp.inf, jax.lax.min, (reach, reach), (1, 1), "SAME")
+    return lead / (1 + lead) * jnp.exp((smallest - largest) / EDGE_RANGE)
 
 
 def _check_sides(views, kernels, energies, settings, name) -> None:

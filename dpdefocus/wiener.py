@@ -20,7 +20,7 @@ CORNER = 0.01  # cycles per full-size pixel, where the ratio has doubled
 
 def noise_to_signal(fy: Float[Array, " h"], fx: Float[Array, " w"]) -> Float[Array, "h w"]:
     """``σ²|Φ(f)|²`` of a natural image: constant up to the corner frequency and growing as f² beyond it."""
-    return NOISE_TO_SIGNAL * (1 + (fy[:, None] ** 2 + fx**2) / CORNER**2)
+    return NOISE_TO_SIGNAL * (1 + (fy[:, None] ** 2 + fx[None] ** 2) / CORNER**2)
 
 
 def wiener_estimate(
@@ -61,7 +61,8 @@ def cross_residual(
 
 def _denominator(kernels, ratio):
     """``B = Σ_v |K^v|² + σ²|Φ|²``."""
-    return (jnp.abs(kernels) ** 2).sum(-3) + ratio
+    power = (jnp.abs(kernels) ** 2).sum(-3)
+    return power + ratio.reshape((1,) * (power.ndim - 2) + ratio.shape)
 
 
 @partial(jax.jit, static_argnames=("overlap", "reduction"))
@@ -120,7 +121,7 @@ def local_energy(
     height, width = residuals.shape[-2:]
     inside_y = _inside(height, border)
     inside_x = _inside(width, border)
-    weight = inside_y[:, None] * inside_x
+    weight = jnp.outer(inside_y, inside_x)
     radius = int(3 * window + 0.5)
     offset = np.arange(-radius, radius + 1)
     gaussian = np.exp(-0.5 * (offset / window) ** 2)
