@@ -1,11 +1,11 @@
 """Scores of a preset on the Pixel 4 scenes at hand, by the protocol of `dpdefocus.metrics`.
 
-    python benchmarks/results.py FOLDER [--preset fast] [--scenes 001 003] [--out benchmarks/results_fast.json] [--readme README.md]
+    python benchmarks/results.py FOLDER --out benchmarks/results_fast.json --readme README.md
 
-Each scene runs in a process of its own, one after the other, so that seconds (the solver's wall time) include compilation,
-and the peak of resident memory is that scene's, from the start of Python until the scene is solved; both leave out scoring.
-Besides the JSON record, which says with what and on what it was made, a Markdown table is printed, and with `--readme` put in
-place of the one in that file.
+Each scene runs in a process of its own, one after the other, so that seconds (the solver's wall time) include
+compilation, and the peak of resident memory is that scene's, from the start of Python until the scene is
+solved; both leave out scoring. Besides the JSON record, which says with what and on what it was made, a Markdown
+table is printed, and with `--readme` put in place of the one in that file.
 """
 
 import argparse
@@ -59,7 +59,7 @@ def scene_scores(folder: str, scene: str, preset: str) -> dict:
 
 def confident_half(result, truth: data.GroundTruth) -> float:
     """Mean error of the map over the more confident half of the known pixels, over that of the other half."""
-    prediction, known = result.defocus_map[truth.mask], truth.defocus_map[truth.mask]
+    prediction, known = (np.float64(image[truth.mask]) for image in (result.defocus_map, truth.defocus_map))
     confidence = result.confidence[truth.mask]
     slope, offset = np.polyfit(prediction, known, 1)
     error = np.abs(slope * prediction + offset - known)

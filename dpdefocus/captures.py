@@ -1,4 +1,4 @@
-"""The capture that a lesson's parameters name: simulated, of the Pixel 4 set, or one's own; with its truth if there is one.
+"""The capture that a lesson's parameters name: simulated, of the Pixel 4 set, or one's own; with its truth.
 
 Axes and units as in `data`: views [views, height, width], linear raw in [0, 1].
 """
@@ -57,8 +57,8 @@ def open_capture(
             )
         if data_dir or scene != SYNTHETIC:
             raise InputError(
-                "data_dir, scene: given together with left and right; expected a scene of the Pixel 4 set or a "
-                "capture of your own, not both"
+                "data_dir, scene: given together with left and right; expected a scene of the Pixel 4 set or "
+                "a capture of your own, not both"
             )
         return Opened(*load_capture(left, right, calibration_dir), None)
     if scene != SYNTHETIC:
@@ -67,9 +67,7 @@ def open_capture(
                 f"data_dir: not given; expected the folder of the Pixel 4 set, to find scene {scene!r} in"
             )
         known = (Path(data_dir) / "gt_defocus_map" / f"{scene}_gt.png").is_file()
-        return Opened(
-            *load_pixel4(data_dir, scene), load_ground_truth(data_dir, scene) if known else None
-        )
+        return Opened(*load_pixel4(data_dir, scene), load_ground_truth(data_dir, scene) if known else None)
     if data_dir:
         raise InputError(
             f"scene: found {SYNTHETIC!r}, expected the number of a scene in data_dir, such as '001'"

@@ -10,8 +10,8 @@ import jax
 def release() -> None:
     """Give back what is no longer needed: compiled programs, which are compiled again if called again.
 
-    A lesson compiles many programs and runs most of them once; together they would fill a small machine. The C library
-    keeps what they leave unless it is asked for it.
+    A lesson compiles many programs and runs most of them once; together they would fill a small machine. The
+    C library keeps what they leave unless it is asked for it.
     """
     jax.clear_caches()
     gc.collect()

@@ -1,8 +1,7 @@
 """Figures that the lessons share: photographs, maps and curves, each with a caption and alternative text.
 
-Images are [height, width], in pixels. Photographs are linear and drawn with a gamma of 2.2; maps come with a colour bar
-in the unit given. Large images are reduced for the screen; axes and scale bars still count the image's own
-pixels.
+Images are [height, width], in pixels. Photographs are linear and drawn with a gamma of 2.2; maps come with a
+colour bar in the unit given. Large images are reduced for the screen; scale bars still count their own pixels.
 """
 
 import base64
@@ -60,7 +59,7 @@ def most_different(
 
 
 def photographs(images: Mapping[str, np.ndarray], white: float | None = None) -> plt.Figure:
-    """Linear images side by side on one brightness scale, up to `white` (the brightest pixel), with a scale bar."""
+    """Linear images side by side on one brightness scale, up to `white` or the brightest, with a scale bar."""
     figure, row = _row(images)
     top = max(float(np.max(image)) for image in images.values()) if white is None else white
     for axes, (title, image) in zip(row, images.items(), strict=True):
@@ -103,9 +102,7 @@ def grey(image: Float[np.ndarray, "height width"], white: float) -> UInt8[np.nda
     return _bytes((for_screen(image) / white).clip(0, 1) ** (1 / GAMMA))
 
 
-def coloured(
-    image: Float[np.ndarray, "height width"], low: float, high: float
-) -> UInt8[np.ndarray, "h w 3"]:
+def coloured(image: Float[np.ndarray, "height width"], low: float, high: float) -> UInt8[np.ndarray, "h w 3"]:
     """A map as an 8-bit panel in colour, reduced for the screen, `low` dark and `high` bright."""
     return _bytes(plt.get_cmap("viridis")((for_screen(image) - low) / (high - low))[..., :3])
 
