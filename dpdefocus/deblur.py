@@ -24,7 +24,7 @@ FIRST_COUPLING = 5e-3  # of the first step
 STEPS = 4
 DEPTH_GAP = 0.15  # difference in defocus size from which a surface stands in front of another
 BLOCK = 4
-OUTLINE = 4  # pixels by which the map may miss an outline
+FILLED = 0.6  # share of the views that is filled in where a nearer surface covers a layer
 
 
 def layer_weights(
@@ -75,14 +75,17 @@ def uncovered(
     """The views as each layer would have them without the surfaces in front of it.
 
     At an outline the far side's kernel would mix in the near side's light, which never went through it, and the
-    deconvolution would ring. Where a layer nearer by more than `DEPTH_GAP` throws its light, within its kernel's
-    reach, the views are filled in smoothly from around.
+    deconvolution would ring. Where a layer nearer by more than `DEPTH_GAP` throws most of its light, within half its
+    kernel's reach, the views are filled in smoothly from around; but only to the share `FILLED`, since an outline that
+    the map misses would otherwise cost what is really there.
     """
-    radii = [int(reach * abs(scale) + OUTLINE) for scale in np.asarray(scales)]
+    radii = [int(0.5 * reach * abs(scale)) for scale in np.asarray(scales)]
     light = jnp.stack([_dilate(weight, radius) for weight, radius in zip(weights, radii, strict=True)])
-    nearer = scales[None] < scales[:, None] - DEPTH_GAP
-    covered = jnp.max(jnp.where(nearer[:, :, None, None], light[None], 0), axis=1)
-    return jax.lax.map(lambda known: fill(views, known), 1 - covered)
+    # A surface between two layers is shared by both, so the layers' light adds up.
+    from_here_on = jnp.concatenate([jnp.cumsum(light[::-1], axis=0)[::-1], jnp.zeros_like(light[:1])])
+    first_nearer = (scales[None] >= scales[:, None] - DEPTH_GAP).sum(1)
+    covered = jnp.minimum(from_here_on[first_nearer], 1)
+    return jax.lax.map(lambda known: FILLED * fill(views, known) + (1 - FILLED) * views, 1 - covered)
 
 
 def _dilate(image: Float[Array, "height width"], radius: int) -> Float[Array, "height width"]:

