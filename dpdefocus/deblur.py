@@ -1,11 +1,12 @@
 """The sharp image for a known defocus map: each layer deconvolved with total variation, then composited.
 
-For each tile and each layer seen there, ``min_c ½ Σ_v |k_d^v * c − I^v|² + λ Σ |∇c|`` by half-quadratic splitting
-(Wang et al., SIAM J. Imaging Sci. 2008): gradients are shrunk by a threshold, the image is solved for in the Fourier domain, and
-the coupling between the two grows fourfold from step to step. The start is the Wiener estimate (27).
+For each tile and each layer seen there, ``min_c ½ Σ_v |k_d^v * c − I^v|² + λ Σ |∇c|`` by half-quadratic
+splitting (Wang et al., SIAM J. Imaging Sci. 2008): gradients are shrunk by a threshold, the image is solved
+for in the Fourier domain, and the coupling between the two grows fourfold from step to step. The start is
+the Wiener estimate (27).
 
-Axes: views [views, height, width]; weights [layers, height, width], summing to one over the layers; tiles as in `overlap`.
-Views are in units of their own mean times two (mean 0.5).
+Axes: views [views, height, width]; weights [layers, height, width], summing to one over the layers; tiles
+as in `overlap`. Views are in units of their own mean times two (mean 0.5).
 """
 
 from functools import partial
@@ -49,8 +50,8 @@ def deblur(
 ) -> Float[Array, "height width"]:
     """The sharp image: every pixel from the deconvolutions of the layers that it belongs to.
 
-    `reach` is the radius in pixels of the calibrated kernels; `variation` is λ. What nearer surfaces hide of a layer
-    is filled in first (`uncovered`). Only the layers that show in a tile are solved there.
+    `reach` is the radius in pixels of the calibrated kernels; `variation` is λ. What nearer surfaces hide
+    of a layer is filled in first (`uncovered`). Only the layers that show in a tile are solved there.
     """
     rows, cols = kernels.shape[:2]
     margin = int(np.ceil(2 * reach * float(jnp.abs(scales).max())))
@@ -74,10 +75,10 @@ def uncovered(
 ) -> Float[Array, "layers views height width"]:
     """The views as each layer would have them without the surfaces in front of it.
 
-    At an outline the far side's kernel would mix in the near side's light, which never went through it, and the
-    deconvolution would ring. Where a layer nearer by more than `DEPTH_GAP` throws most of its light, within half its
-    kernel's reach, the views are filled in smoothly from around; but only to the share `FILLED`, since an outline that
-    the map misses would otherwise cost what is really there.
+    At an outline the far side's kernel would mix in the near side's light, which never went through it, and
+    the deconvolution would ring. Where a layer nearer by more than `DEPTH_GAP` throws most of its light,
+    within half its kernel's reach, the views are filled in smoothly from around; but only to the share
+    `FILLED`, since an outline that the map misses would otherwise cost what is really there.
     """
     radii = [int(0.5 * reach * abs(scale)) for scale in np.asarray(scales)]
     light = jnp.stack([_dilate(weight, radius) for weight, radius in zip(weights, radii, strict=True)])
@@ -89,7 +90,7 @@ def uncovered(
 
 
 def _dilate(image: Float[Array, "height width"], radius: int) -> Float[Array, "height width"]:
-    """Largest value within a square of at least the given half width, on blocks of `BLOCK` pixels for speed."""
+    """Largest value within a square of at least the given half width, on blocks of pixels for speed."""
     blocks = jax.lax.reduce_window(image, 0.0, jax.lax.max, (BLOCK, BLOCK), (BLOCK, BLOCK), "SAME")
     size = 2 * (-(-radius // BLOCK)) + 1
     along = jax.lax.reduce_window(blocks, 0.0, jax.lax.max, (size, 1), (1, 1), "SAME")
@@ -102,8 +103,8 @@ def fill(
 ) -> Float[Array, "*n height width"]:
     """Images with their unknown pixels filled in from known ones, near ones first (push-pull on a pyramid).
 
-    `known` in [0, 1] is each pixel's weight. Means over ever larger blocks, weighted by what is known, replace
-    what is not.
+    `known` in [0, 1] is each pixel's weight. Means over ever larger blocks, weighted by what is known,
+    replace what is not.
     """
     height, width = known.shape
     even = ((0, height % 2), (0, width % 2))
@@ -114,7 +115,9 @@ def fill(
 
     def coarse(image):
         padded = jnp.pad(image, [(0, 0)] * (image.ndim - 2) + list(even))
-        return padded.reshape(*image.shape[:-2], padded.shape[-2] // 2, 2, padded.shape[-1] // 2, 2).sum((-3, -1))
+        return padded.reshape(*image.shape[:-2], padded.shape[-2] // 2, 2, padded.shape[-1] // 2, 2).sum(
+            (-3, -1)
+        )
 
     total = coarse(known)
     means = coarse(images * share) / jnp.maximum(coarse(share), 1e-12)
@@ -155,7 +158,9 @@ def _add_jobs(canvas, jobs, views, kernels, scales, weights, overlap, variation)
         return jax.lax.dynamic_slice(views, corner, (1, views.shape[1], tile_y, tile_x))[0]
 
     spectra = jnp.fft.rfft2(fade(jax.vmap(tile_of)(row, col, layer), overlap))
-    transforms = jax.vmap(lambda cell, scale: scaled_spectra(cell, scale, fy, fx))(kernels[row, col], scales[layer])
+    transforms = jax.vmap(lambda cell, scale: scaled_spectra(cell, scale, fy, fx))(
+        kernels[row, col], scales[layer]
+    )
     sharp = total_variation_deconvolution(spectra, transforms, overlap.tile, fy, fx, variation)
     top, left = (tile_y - core_y) // 2, (tile_x - core_x) // 2
     hat_y, hat_x = jnp.asarray(hats(overlap.rows, cell_y)), jnp.asarray(hats(overlap.cols, cell_x))
@@ -180,12 +185,14 @@ def total_variation_deconvolution(
     fx: Float[Array, " half"],
     variation: float | Float[Array, ""],
 ) -> Float[Array, "*n h w"]:
-    """``min_c ½ Σ_v |k^v * c − I^v|² + λ Σ |∇c|`` on periodic tiles, from the transforms of views and kernels."""
+    """``min_c ½ Σ_v |k^v * c − I^v|² + λ Σ |∇c|`` on periodic tiles, from transforms of views and kernels."""
     gradient_y = (jnp.exp(2j * jnp.pi * fy) - 1)[:, None]
     gradient_x = (jnp.exp(2j * jnp.pi * fx) - 1)[None]
     laplacian = jnp.abs(gradient_y) ** 2 + jnp.abs(gradient_x) ** 2
     lead = (1,) * (spectra.ndim - 3)
-    gradient_y, gradient_x, laplacian = (g.reshape(lead + g.shape) for g in (gradient_y, gradient_x, laplacian))
+    gradient_y, gradient_x, laplacian = (
+        g.reshape(lead + g.shape) for g in (gradient_y, gradient_x, laplacian)
+    )
     matched = (jnp.conj(kernels) * spectra).sum(-3)
     power = (jnp.abs(kernels) ** 2).sum(-3)
 

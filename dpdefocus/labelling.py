@@ -1,11 +1,12 @@
-"""One defocus size for each pixel: the hypotheses' energies and a smoothness prior, minimised over the whole image.
+"""One defocus size for each pixel: the hypotheses' energies and a smoothness prior, minimised as a whole.
 
-``min_d Σ_p C_p(d_p) + λ Σ_pq w_pq min(|d_p − d_q|, τ)`` over labels d, with p, q neighbours in the four-connected
-grid: a Markov random field. Sequential tree-reweighted message passing (Kolmogorov, IEEE TPAMI 2006) minimises it: two
-sweeps an iteration, here along the image's diagonals, whose pixels do not depend on each other.
+``min_d Σ_p C_p(d_p) + λ Σ_pq w_pq min(|d_p − d_q|, τ)`` over labels d, with p, q neighbours in the
+four-connected grid: a Markov random field. Sequential tree-reweighted message passing (Kolmogorov, IEEE
+TPAMI 2006) minimises it: two sweeps an iteration, here along the image's diagonals, whose pixels do not
+depend on each other.
 
-Axes: costs [labels, height, width]; sheared arrays [diagonal, labels, row], where pixel (y, x) stands on diagonal x + y.
-Units: costs and λ are dimensionless; distances between labels count labels.
+Axes: costs [labels, height, width]; sheared arrays [diagonal, labels, row], where pixel (y, x) stands on
+diagonal x + y. Units: costs and λ are dimensionless; distances between labels count labels.
 """
 
 from functools import partial
@@ -20,9 +21,10 @@ def data_cost(
 ) -> Float[Array, "labels height width"]:
     """Costs from energies: how far each energy lies above the pixel's best, in units of what is to be expected.
 
-    ``C(d) = min((E(d) − E_min) / (slack E_min + floor), cap)``. The best energy is what the calibration cannot
-    explain (kernels resized and interpolated, the window reaching over an edge), and `floor` what the noise
-    leaves; an energy above the best by less than their sum says little. The cap holds the say of a single pixel.
+    ``C(d) = min((E(d) − E_min) / (slack E_min + floor), cap)``. The best energy is what the calibration
+    cannot explain (kernels resized and interpolated, the window reaching over an edge), and `floor` what
+    the noise leaves; an energy above the best by less than their sum says little. The cap holds the say of
+    a single pixel.
     """
     best = energies.min(0)
     cost = (energies - best[None]) / (slack * best + floor)[None]
@@ -34,8 +36,8 @@ def edge_weights(
 ) -> tuple[Float[Array, "height width"], Float[Array, "height width"]]:
     """Smoothness weights between each pixel and the one above it, and the one to its left.
 
-    ``w = exp(−|∇I| / contrast)``, with a small rest: depth jumps where the image does. The edges of near objects are
-    the sharper ones, and theirs are the outlines that hide what is behind.
+    ``w = exp(−|∇I| / contrast)``, with a small rest: depth jumps where the image does. The edges of near
+    objects are the sharper ones, and theirs are the outlines that hide what is behind.
     """
     dy = jnp.abs(jnp.diff(image, axis=0, prepend=image[:1]))
     dx = jnp.abs(jnp.diff(image, axis=1, prepend=image[:, :1]))
@@ -45,8 +47,7 @@ def edge_weights(
 def smallest_sums(
     cost: Float[Array, "labels n"], weight: Float[Array, " n"], limit: float | Float[Array, ""]
 ) -> Float[Array, "labels n"]:
-    """``min_d' cost(d') + weight · min(|d − d'|, limit)``, less its smallest value: a message.
-    """
+    """``min_d' cost(d') + weight · min(|d − d'|, limit)``, less its smallest value: a message."""
     label = jnp.arange(cost.shape[0], dtype=cost.dtype)
     distance = jnp.minimum(jnp.abs(label[:, None] - label[None]), limit)
     return ((cost - cost.min(0)[None])[:, None] + weight[None, None] * distance[:, :, None]).min(0)
@@ -62,12 +63,13 @@ def label_marginals(
 ) -> Float[Array, "labels height width"]:
     """Min-marginals of the field; their smallest over the labels is the labelling.
 
-    Messages travel a long way before a bare surface knows the depth at its rim, so the field is first solved on
-    coarser grids, each with half the pixels along an axis, whose messages the next finer one starts from.
-    `sweeps` has the number of iterations on each, coarsest first. One link of a coarse grid stands for two side by
-    side, and one coarse pixel for four: with messages in units of one fine link, the costs of a coarse pixel count
-    twice their mean, and the smoothness stays. `weights_up` couples a pixel with the one above it, `weights_left`
-    with the one to its left; the first row and column of theirs are not used.
+    Messages travel a long way before a bare surface knows the depth at its rim, so the field is first
+    solved on coarser grids, each with half the pixels along an axis, whose messages the next finer one
+    starts from. `sweeps` has the number of iterations on each, coarsest first. One link of a coarse grid
+    stands for two side by side, and one coarse pixel for four: with messages in units of one fine link, the
+    costs of a coarse pixel count twice their mean, and the smoothness stays. `weights_up` couples a pixel
+    with the one above it, `weights_left` with the one to its left; the first row and column of theirs are
+    not used.
     """
     pyramid = [(costs, weights_up, weights_left)]
     for _ in sweeps[1:]:

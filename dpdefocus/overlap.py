@@ -1,13 +1,15 @@
 """Overlapping tiles: a filter for each cell of the kernel grid, blended so that no seam shows.
 
-The calibrated kernels belong to the centres of the cells. Each cell's filter runs on a tile that reaches to the
-neighbouring centres, and the results are blended by bilinear hats: a pixel halfway between two centres takes half
-of each, which is what a linear change of the kernel across the field gives. Around each tile lies a margin in
-which the image fades to the tile's mean, so that the periodic transform sees no jump where its ends meet.
+The calibrated kernels belong to the centres of the cells. Each cell's filter runs on a tile that reaches to
+the neighbouring centres, and the results are blended by bilinear hats: a pixel halfway between two centres
+takes half of each, which is what a linear change of the kernel across the field gives. Around each tile
+lies a margin in which the image fades to the tile's mean, so that the periodic transform sees no jump where
+its ends meet.
 
-Axes: images [..., height, width]; tiles [..., rows, cols, tile_height, tile_width]; kernels [rows, cols, views,
-kernel, kernel]; spectra are real-input transforms [..., tile_height, tile_width // 2 + 1]. Unit: pixels of the image at
-hand; where the image was reduced by a whole factor, `reduction` says so and kernels stay in full-size pixels.
+Axes: images [..., height, width]; tiles [..., rows, cols, tile_height, tile_width]; kernels [rows, cols,
+views, kernel, kernel]; spectra are real-input transforms [..., tile_height, tile_width // 2 + 1]. Unit:
+pixels of the image at hand; where the image was reduced by a whole factor, `reduction` says so and kernels
+stay in full-size pixels.
 """
 
 from dataclasses import dataclass
@@ -145,9 +147,10 @@ def scaled_spectra(
 ) -> Complex[Array, "*cells views tile_height half_width"]:
     """Transforms of the kernels at a defocus size, by the scaling theorem: ``K_d(f) = K_1(d f)``.
 
-    Resizing a kernel by d at unit sum shrinks its spectrum by d, so the transform of the calibrated kernel is
-    evaluated at ``d f``: exact for every size, below one pixel too; a negative size mirrors the kernel; size
-    zero gives one, a delta. Beyond the calibrated kernel's own Nyquist frequency its spectrum is taken as zero.
+    Resizing a kernel by d at unit sum shrinks its spectrum by d, so the transform of the calibrated kernel
+    is evaluated at ``d f``: exact for every size, below one pixel too; a negative size mirrors the kernel;
+    size zero gives one, a delta. Beyond the calibrated kernel's own Nyquist frequency its spectrum is taken
+    as zero.
     """
     size = kernels.shape[-1]
     offset = jnp.arange(size) - size // 2
@@ -156,13 +159,16 @@ def scaled_spectra(
     return jnp.einsum("ya,...ab,xb->...yx", rows, kernels.astype(rows.dtype), columns)
 
 
-def centred(kernels: Float[Array, "*cells views kernel kernel"]) -> Float[Array, "*cells views kernel kernel"]:
+def centred(
+    kernels: Float[Array, "*cells views kernel kernel"],
+) -> Float[Array, "*cells views kernel kernel"]:
     """Kernels whose views' common centroid lies at the centre of the field.
 
-    Kernels are known only up to a shift common to both views, which a shift of the sharp image undoes (paper,
-    Sec. D). The calibration leaves a different shift in each cell (one to two pixels on the Pixel 4), which
-    would warp the sharp image, and differently at each depth. With the centroid of the two views' mean at the centre,
-    the sharp image lies where the ordinary photograph shows it. The shift is applied in the Fourier domain.
+    Kernels are known only up to a shift common to both views, which a shift of the sharp image undoes
+    (paper, Sec. D). The calibration leaves a different shift in each cell (one to two pixels on the Pixel
+    4), which would warp the sharp image, and differently at each depth. With the centroid of the two views'
+    mean at the centre, the sharp image lies where the ordinary photograph shows it. The shift is applied in
+    the Fourier domain.
     """
     size = kernels.shape[-1]
     offset = jnp.arange(size) - size // 2
@@ -174,5 +180,3 @@ def centred(kernels: Float[Array, "*cells views kernel kernel"]) -> Float[Array,
     along_x = jnp.exp(2j * jnp.pi * x[..., None] * f.reshape((1,) * x.ndim + f.shape))
     phase = along_y[..., :, None] * along_x[..., None, :]
     return jnp.fft.ifft2(jnp.fft.fft2(kernels) * phase[..., None, :, :]).real
-
-

@@ -1,7 +1,8 @@
 """The presets, as data: every constant of the two ways to solve a capture, with its unit.
 
-Nothing here belongs to one scene. `PublishedSettings`, the constants of the paper, lives beside its optimisation in
-`published`; the ranges that its authors set by hand for each scene are `published.HAND_SETTINGS`.
+Nothing here belongs to one scene. `PublishedSettings`, the constants of the paper, lives beside its
+optimisation in `published`; the ranges that its authors set by hand for each scene are
+`published.HAND_SETTINGS`.
 """
 
 from dataclasses import dataclass
@@ -15,15 +16,17 @@ class FastSettings:
     """Constants of the solution by labelling and deconvolution (`solve`).
 
     Args:
-        nearest, farthest: smallest and largest defocus size that is looked for, in units of the calibrated kernels.
+        nearest, farthest: smallest and largest defocus size that is looked for, in units of the calibrated
+            kernels.
         hypotheses: how many sizes are tried between them.
-        blur_per_pixel: standard deviation of the calibrated kernels, in pixels of the reduced views on which the
-            energies are computed: how far the views may be reduced without losing what tells the sizes apart.
+        blur_per_pixel: standard deviation of the calibrated kernels, in pixels of the reduced views on which
+            the energies are computed: how far the views may be reduced without losing what tells sizes apart.
         window: standard deviation of the energies' Gaussian window, in reduced pixels.
         slack: share of the smallest energy that counts as error of the calibration.
         floor: energy that counts as noise, in squares of twice the mean view.
         cap: largest cost of a single pixel.
-        contrast: step between two reduced pixels at which the smoothness falls to 1/e, in units of twice the mean view.
+        contrast: step between two reduced pixels at which the smoothness falls to 1/e, in units of twice the
+            mean view.
         smoothness: cost of one label's difference between two neighbours.
         limit: difference in labels beyond which it costs no more.
         sweeps: iterations of message passing on each grid, coarsest first.

@@ -1,11 +1,11 @@
 """From one dual-pixel capture and its calibration to the all-in-focus image and the defocus map.
 
-Data flows one way: views and kernels → energies of the defocus hypotheses (`wiener`) → one size for each pixel
-(`labelling`) → layers (`layer_alphas`) → sharp image (`deblur`) → `results.Result`. The preset `paper` goes the published
-way instead (`published`).
+Data flows one way: views and kernels → energies of the defocus hypotheses (`wiener`) → one size for each
+pixel (`labelling`) → layers (`layer_scales`, `alphas_of`) → sharp image (`deblur`) → `results.Result`. The preset
+`paper` goes the published way instead (`published`).
 
-Axes: views [views, height, width], left first; layers back to front. Units: images linear raw in [0, 1]; defocus in units
-of the calibrated kernels.
+Axes: views [views, height, width], left first; layers back to front. Units: images linear raw in [0, 1];
+defocus in units of the calibrated kernels.
 """
 
 import time
@@ -53,7 +53,8 @@ def solve(
         The result, with the settings used, the solver's wall time (compilation included) and versions.
 
     Raises:
-        InputError: unknown preset, checkpoint with another preset, a grid of kernels finer than the image, or views that look swapped.
+        InputError: unknown preset, checkpoint with another preset, a grid of kernels finer than the image,
+            or views that look swapped.
     """
     settings = preset_settings(preset)
     _check(capture, calibration, preset, checkpoint)
@@ -64,7 +65,9 @@ def solve(
         solved, used = _solve_published(capture, calibration, settings, checkpoint)
     seconds = time.perf_counter() - began
     record = {"preset": preset, "capture": capture.name, "seed": seed} | used
-    return Result(**{name: np.asarray(each) for name, each in solved.items()}, seconds=seconds, settings=record)
+    return Result(
+        **{name: np.asarray(each) for name, each in solved.items()}, seconds=seconds, settings=record
+    )
 
 
 def _check(capture: Capture, calibration: Calibration, preset: str, checkpoint: str | Path | None) -> None:
@@ -72,14 +75,15 @@ def _check(capture: Capture, calibration: Calibration, preset: str, checkpoint: 
     height, width = capture.views.shape[1:]
     if min(height // rows, width // cols) < size // 2:
         raise InputError(
-            f"views of {capture.name}: found {height} x {width} pixels for {rows} x {cols} kernels of {size} x {size}; "
-            f"expected at least {rows * (size // 2)} x {cols * (size // 2)}. Is the calibration that of this camera?"
+            f"views of {capture.name}: found {height} x {width} pixels for {rows} x {cols} kernels of "
+            f"{size} x {size}; expected at least {rows * (size // 2)} x {cols * (size // 2)}. "
+            "Is the calibration that of this camera?"
         )
     if checkpoint is not None and preset != "paper":
         raise InputError(f"checkpoint: preset {preset!r} keeps none; expected preset 'paper'")
 
 
-# --- the fast way -----------------------------------------------------------------------------------------------
+# --- the fast way ---
 
 
 def _solve_fast(capture: Capture, calibration: Calibration, settings: FastSettings) -> dict[str, Array]:
@@ -118,21 +122,21 @@ def hypothesis_energies(
     views: Float[Array, "views height width"],
     kernels: Float[Array, "rows cols views kernel kernel"],
     settings: FastSettings,
-) -> tuple[
-    Float[Array, "hypotheses h w"], Float[Array, "views h w"], Float[Array, " hypotheses"]
-]:
+) -> tuple[Float[Array, "hypotheses h w"], Float[Array, "views h w"], Float[Array, " hypotheses"]]:
     """Windowed energy of each defocus hypothesis on reduced views, those views, and the sizes tried."""
     reduction = max(1, round(kernel_deviation(kernels) / settings.blur_per_pixel))
     reduced = reduce(views, reduction)
     scales = jnp.linspace(settings.nearest, settings.farthest, settings.hypotheses)
     reach = kernel_reach(kernels, REACH) / reduction
-    overlap = Overlap(*reduced.shape[1:], *kernels.shape[:2], margin=int(np.ceil(2 * reach * settings.farthest)))
+    overlap = Overlap(
+        *reduced.shape[1:], *kernels.shape[:2], margin=int(np.ceil(2 * reach * settings.farthest))
+    )
     residuals = residual_images(reduced, kernels, scales, overlap, reduction)
     return local_energy(residuals, int(np.ceil(reach)), settings.window), reduced, scales
 
 
 def reduce(views: Float[Array, "views height width"], factor: int) -> Float[Array, "views h w"]:
-    """Views of a whole factor fewer pixels, low-pass filtered first; an edge that it does not divide is repeated."""
+    """Views of a whole factor fewer pixels, low-pass filtered first; the last rows repeat to a multiple of it."""
     height, width = views.shape[1:]
     even = jnp.pad(views, ((0, 0), (0, -height % factor), (0, -width % factor)), mode="edge")
     shape = (views.shape[0], even.shape[1] // factor, even.shape[2] // factor)
@@ -149,9 +153,9 @@ def _enlarge(small: Float[Array, "h w"], size: tuple[int, int]) -> Float[Array, 
 def fronts_widened(defocus: Float[Array, "height width"], radius: int) -> Float[Array, "height width"]:
     """The map with its near surfaces widened by some pixels where they stand in front of others.
 
-    An outline is found to a pixel or two of the reduced views. Light that a blurred outline throws on the far side
-    belongs to the near surface, and taken for the far one's it would ring; the other mistake only leaves a rim of the far
-    side a little soft.
+    An outline is found to a pixel or two of the reduced views. Light that a blurred outline throws on the
+    far side belongs to the near surface, and taken for the far one's it would ring; the other mistake only
+    leaves a rim of the far side a little soft.
     """
     size = 2 * radius + 1
     along = jax.lax.reduce_window(defocus, jnp.inf, jax.lax.min, (size, 1), (1, 1), "SAME")
@@ -160,13 +164,15 @@ def fronts_widened(defocus: Float[Array, "height width"], radius: int) -> Float[
 
 
 def layer_scales(defocus: Float[Array, "height width"], layers: int) -> Float[Array, " layers"]:
-    """Evenly spaced defocus sizes, farthest first, over the range that the map holds but for 0.5 % at each end."""
+    """Evenly spaced defocus sizes, farthest first, over the map's range but for 0.5 % at each end."""
     nearest, farthest = jnp.percentile(defocus, jnp.array([0.5, 99.5]))
     least = 0.1  # a scene of one depth still gets layers apart from each other
     return jnp.linspace(jnp.maximum(farthest, nearest + least), nearest, layers)
 
 
-def feathered(weights: Float[Array, "layers height width"], deviation: float) -> Float[Array, "layers height width"]:
+def feathered(
+    weights: Float[Array, "layers height width"], deviation: float
+) -> Float[Array, "layers height width"]:
     """Layer weights with soft outlines: a Gaussian blur of the given standard deviation in pixels."""
     radius = int(3 * deviation + 0.5)
     gaussian = np.exp(-0.5 * (np.arange(-radius, radius + 1) / deviation) ** 2)
@@ -178,7 +184,7 @@ def feathered(weights: Float[Array, "layers height width"], deviation: float) ->
 
 
 def alphas_of(weights: Float[Array, "layers height width"]) -> Float[Array, "layers height width"]:
-    """Alphas whose transmittances are the given weights: ``α_i = t_i / (1 − Σ_{j>i} t_j)``, and ``α_1 = 1``."""
+    """Alphas whose transmittances are the weights: ``α_i = t_i / (1 − Σ_{j>i} t_j)``, and ``α_1 = 1``."""
     nearer = jnp.cumsum(weights[::-1], axis=0)[::-1] - weights
     behind = 1 - nearer
     alphas = jnp.where(behind > 1e-6, weights / jnp.maximum(behind, 1e-6), 0)
@@ -190,9 +196,10 @@ def confidence(
 ) -> Float[Array, "height width"]:
     """Where the map can be trusted, in [0, 1]: no other size comes close, and no depth edge does either.
 
-    The lead x of the chosen size, the smallest min-marginal at least two labels away less the smallest of all,
-    gives ``x / (1 + x)``. The energies are means over a window, in which surfaces on both sides of an outline
-    mix; so that is multiplied by ``exp(−r / EDGE_RANGE)``, r the range of `sizes` within four deviations of the `window`.
+    The lead x of the chosen size, the smallest min-marginal at least two labels away less the smallest of
+    all, gives ``x / (1 + x)``. The energies are means over a window, in which surfaces on both sides of an
+    outline mix; so that is multiplied by ``exp(−r / EDGE_RANGE)``, r the range of `sizes` within four
+    deviations of the `window`.
     """
     label = jnp.arange(marginals.shape[0])[:, None, None]
     others = jnp.where(jnp.abs(label - marginals.argmin(0)[None]) >= 2, marginals, jnp.inf).min(0)
@@ -209,22 +216,26 @@ def _check_sides(views, kernels, energies, settings, name) -> None:
     here, there = float(energies.min(0).mean()), float(swapped.min(0).mean())
     if there < 0.5 * here:
         raise InputError(
-            f"views of {name}: left and right look swapped: the other way round, the best hypothesis leaves {there:.2g} "
-            f"unexplained instead of {here:.2g}. Expected the left half-aperture's view first, of a scene at or "
-            "behind the focus plane. Exchange the two files"
+            f"views of {name}: left and right look swapped: the other way round, the best hypothesis leaves "
+            f"{there:.2g} unexplained instead of {here:.2g}. Expected the left half-aperture's view first, of "
+            "a scene at or behind the focus plane. Exchange the two files"
         )
 
 
-# --- the published way ------------------------------------------------------------------------------------------
+# --- the published way ---
 
 
 def _solve_published(capture, calibration, settings, checkpoint):
-    """The published optimisation, over the range set by hand, or for other captures the one that `fast` finds."""
+    """The published optimisation, over the range set by hand, or else the one that `fast` finds."""
     name = capture.name
     if name in published.HAND_SETTINGS:
         by_hand = published.HAND_SETTINGS[name]
         settings = replace(
-            settings, nearest=by_hand.nearest, farthest=by_hand.farthest, alpha=by_hand.alpha, entropy=by_hand.entropy
+            settings,
+            nearest=by_hand.nearest,
+            farthest=by_hand.farthest,
+            alpha=by_hand.alpha,
+            entropy=by_hand.entropy,
         )
     else:
         scales = _solve_fast(capture, calibration, FastSettings())["scales"]

@@ -1,7 +1,8 @@
 """Two-observation Wiener deconvolution (27) and the energy of each defocus hypothesis (26).
 
-Axes: views [views, height, width], left first; tiles and spectra as in `overlap`. Views are in units of their own mean
-times two (mean 0.5), so that the constants fit every exposure. Energies are squares of that unit.
+Axes: views [views, height, width], left first; tiles and spectra as in `overlap`. Views are in units of
+their own mean times two (mean 0.5), so that the constants fit every exposure. Energies are squares of that
+unit.
 """
 
 from functools import partial
@@ -49,10 +50,10 @@ def cross_residual(
 ) -> Complex[Array, "*n h w"]:
     """What no sharp image explains at one hypothesis: ``(I^l K^r − I^r K^l) / √B``.
 
-    By the Lagrange identity the energy (26) splits into this residual's power and the prior's share,
-    ``E = |I^l K^r − I^r K^l|² / B + σ²|Φ|² Σ_v |I^v|² / B``. The first is zero for noise-free views of a plane
-    at the hypothesis's size whatever the scene, and it is a linear filter of the views: so it can be taken back
-    to the image and looked at pixel by pixel.
+    By the Lagrange identity the energy (26) splits into this residual's power and the prior's share, ``E =
+    |I^l K^r − I^r K^l|² / B + σ²|Φ|² Σ_v |I^v|² / B``. The first is zero for noise-free views of a plane at
+    the hypothesis's size whatever the scene, and it is a linear filter of the views: so it can be taken
+    back to the image and looked at pixel by pixel.
     """
     left, right = spectra[..., 0, :, :], spectra[..., 1, :, :]
     crossed = left * kernels[..., 1, :, :] - right * kernels[..., 0, :, :]
@@ -100,7 +101,7 @@ def kernel_reach(kernels: Float[Array, "rows cols views kernel kernel"], share: 
 
 
 def kernel_deviation(kernels: Float[Array, "rows cols views kernel kernel"]) -> float:
-    """Standard deviation of the kernels along one axis, in pixels: the root mean square over both and the grid."""
+    """Standard deviation of the kernels along one axis, in pixels: root mean square over both and the grid."""
     kernels = np.maximum(np.asarray(kernels), 0)
     kernels = kernels / kernels.sum((-2, -1), keepdims=True)
     offset = np.arange(kernels.shape[-1]) - kernels.shape[-1] // 2
@@ -115,8 +116,9 @@ def local_energy(
 ) -> Float[Array, "hypotheses height width"]:
     """Windowed power of each residual: a Gaussian mean of σ = `window` pixels over what can be judged.
 
-    Within `border` pixels of the image's edge light from outside plays in, and a residual says nothing about the
-    depth there; those pixels count with a weight near zero, so that the mean rests on what lies further in.
+    Within `border` pixels of the image's edge light from outside plays in, and a residual says nothing
+    about the depth there; those pixels count with a weight near zero, so that the mean rests on what lies
+    further in.
     """
     height, width = residuals.shape[-2:]
     inside_y = _inside(height, border)

@@ -10,7 +10,9 @@ SCALES = jnp.array([1.0, 0.8, 0.6, 0.4])
 
 def gaussian_views(size, deviation, parallax):
     y, x = np.mgrid[:size, :size] - size // 2
-    views = np.stack([np.exp(-(y**2 + (x - side) ** 2) / (2 * deviation**2)) for side in (-parallax, parallax)])
+    views = np.stack(
+        [np.exp(-(y**2 + (x - side) ** 2) / (2 * deviation**2)) for side in (-parallax, parallax)]
+    )
     return (views / views.sum((-2, -1), keepdims=True)).astype(np.float32)
 
 
@@ -27,7 +29,9 @@ def test_fill_keeps_what_is_known_and_continues_it():
     image = jnp.asarray(np.broadcast_to(x, (30, 40)))
     known = jnp.ones((30, 40)).at[8:20, 15:25].set(0)
     filled = np.asarray(fill(jnp.where(known > 0, image, 9.0), known))
-    np.testing.assert_allclose(filled[np.asarray(known) == 1], np.asarray(image)[np.asarray(known) == 1], atol=1e-4)
+    np.testing.assert_allclose(
+        filled[np.asarray(known) == 1], np.asarray(image)[np.asarray(known) == 1], atol=1e-4
+    )
     np.testing.assert_allclose(filled, image, atol=0.15)
 
 

@@ -15,7 +15,9 @@ def test_message_is_the_smallest_sum():
     expected = np.array(
         [[min(cost[e, n] + weight[n] * distance[d, e] for e in label) for n in range(5)] for d in label]
     ) - cost.min(0)
-    np.testing.assert_allclose(smallest_sums(jnp.asarray(cost), jnp.asarray(weight), limit), expected, atol=1e-6)
+    np.testing.assert_allclose(
+        smallest_sums(jnp.asarray(cost), jnp.asarray(weight), limit), expected, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -64,7 +66,11 @@ def test_coarse_grids_come_closer_than_the_fine_one_alone():
     ones = jnp.ones((40, 56))
     costs = jnp.asarray(costs)
     values = [
-        float(energy(label_marginals(costs, ones, ones, 2.0, 6.0, sweeps).argmin(0), costs, ones, ones, 2.0, 6.0))
+        float(
+            energy(
+                label_marginals(costs, ones, ones, 2.0, 6.0, sweeps).argmin(0), costs, ones, ones, 2.0, 6.0
+            )
+        )
         for sweeps in ((4,), (10, 4), (400,))
     ]
     assert values[1] < values[0]

@@ -59,7 +59,9 @@ def test_filtering_with_one_kernel_is_convolution():
     overlap = Overlap(36, 48, 3, 4, 12)
     fy, fx = frequencies(overlap)
     spectrum = scaled_spectra(jnp.asarray(kernel)[None], jnp.float32(1), fy, fx)[0]
-    tiles = jnp.fft.irfft2(jnp.fft.rfft2(cut(jnp.asarray(image), overlap)) * spectrum[None, None], s=overlap.tile)
+    tiles = jnp.fft.irfft2(
+        jnp.fft.rfft2(cut(jnp.asarray(image), overlap)) * spectrum[None, None], s=overlap.tile
+    )
     expected = scipy.signal.convolve2d(np.pad(image, 4, mode="edge"), kernel, mode="valid")
     np.testing.assert_allclose(blend(tiles, overlap), expected, atol=2e-3)
 

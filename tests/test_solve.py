@@ -111,7 +111,9 @@ def test_paper_preset_goes_the_published_way(demo, monkeypatch):
     by_hand = dataclasses.replace(capture, name="005")
     result = solve.solve(by_hand, calibration, "paper")
     hand = published.HAND_SETTINGS["005"]
-    assert result.scales[0] == pytest.approx(hand.farthest) and result.scales[-1] == pytest.approx(hand.nearest)
+    assert result.scales[0] == pytest.approx(hand.farthest) and result.scales[-1] == pytest.approx(
+        hand.nearest
+    )
     assert result.settings["alpha"] == hand.alpha and result.settings["iterations"] == 2
     assert np.isfinite(result.all_in_focus).all()
 
@@ -124,7 +126,9 @@ def test_near_fronts_widen_only_where_they_hide():
     assert (widened[:, :23] == np.float32(0.4)).all() and (widened[:, 23:] == np.float32(1.2)).all()
 
 
-@pytest.mark.skipif("DPDEFOCUS_DATA" not in os.environ, reason="DPDEFOCUS_DATA is not set: no real scene here")
+@pytest.mark.skipif(
+    "DPDEFOCUS_DATA" not in os.environ, reason="DPDEFOCUS_DATA is not set: no real scene here"
+)
 def test_real_scene_at_half_size():
     """Scene 016, half the pixels along each axis: better than the input by two decibels, and a map within 0.035."""
     folder = os.environ["DPDEFOCUS_DATA"]
@@ -136,7 +140,8 @@ def test_real_scene_at_half_size():
     kernels = kernels.reshape(*calibration.kernels.shape[:3], 31, 31)
     kernels = kernels / kernels.sum((-2, -1), keepdims=True)
     result = solve.solve(
-        Capture(half, "016 at half size", capture.saturated[::2, ::2]), Calibration(kernels.astype(np.float32))
+        Capture(half, "016 at half size", capture.saturated[::2, ::2]),
+        Calibration(kernels.astype(np.float32)),
     )
     small = data.GroundTruth(blocks(truth.all_in_focus), truth.defocus_map[::2, ::2], truth.mask[::2, ::2])
     before = metrics.score(half.mean(0), result.defocus_map, small)

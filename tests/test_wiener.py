@@ -60,7 +60,9 @@ def test_energy_splits_into_the_cross_residual_and_the_prior(tile):
     denominator = (jnp.abs(kernels) ** 2).sum(0) + ratio
     prior = ratio * (jnp.abs(spectra) ** 2).sum(0) / denominator
     crossed = jnp.abs(cross_residual(spectra, kernels, ratio)) ** 2
-    np.testing.assert_allclose(hypothesis_energy(spectra, kernels, ratio), crossed + prior, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(
+        hypothesis_energy(spectra, kernels, ratio), crossed + prior, rtol=1e-3, atol=1e-3
+    )
 
 
 def test_residual_vanishes_at_the_true_size_only():
@@ -69,7 +71,8 @@ def test_residual_vanishes_at_the_true_size_only():
     kernels = half_discs(13, 5)
     fy, fx = jnp.fft.fftfreq(48), jnp.fft.rfftfreq(48)
     blurred = jnp.fft.irfft2(
-        jnp.fft.rfft2(sharp)[None] * scaled_spectra(jnp.asarray(kernels), jnp.float32(0.7), fy, fx), s=(48, 48)
+        jnp.fft.rfft2(sharp)[None] * scaled_spectra(jnp.asarray(kernels), jnp.float32(0.7), fy, fx),
+        s=(48, 48),
     )
     sizes = jnp.array([-0.7, 0.3, 0.5, 0.7, 0.9, 1.1])
     grid = jnp.asarray(np.broadcast_to(kernels, (2, 2, *kernels.shape)))
