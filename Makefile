@@ -6,6 +6,7 @@
 #                                        (also: PRESET=<name> SEED=<number> OUT=<folder>)
 #   make test                            the tests
 #   make bench                           time and memory of the solver, as JSON
+#   make notebooks                       run the lessons, and keep their outputs in notebooks/
 #   make clean                           remove .venv/, out/ and what tools leave behind
 
 PYTHON ?= python3
@@ -24,7 +25,7 @@ parameter = $(if $(2),-p $(1) "$(2)")
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test bench clean
+.PHONY: help demo test bench notebooks clean
 
 help:
 	@sed -n '3,/^$$/s/^# \{0,1\}//p' Makefile
@@ -43,6 +44,10 @@ test: .venv/installed-test
 
 bench: .venv/installed
 	$(run) benchmarks/bench.py
+
+notebooks: .venv/installed
+	DPDEFOCUS_BATCH=1 .venv/bin/jupyter nbconvert --to notebook --execute --inplace \
+		--ExecutePreprocessor.record_timing=False notebooks/*.ipynb
 
 clean:
 	rm -rf .venv out build dpdefocus.egg-info .pytest_cache

@@ -4,8 +4,8 @@
 
 Each scene runs in a process of its own, one after the other, so that seconds (the solver's wall time) include
 compilation, and the peak of resident memory is that scene's, from the start of Python until the scene is
-solved; both leave out scoring. Besides the JSON record, which says with what and on what it was made, a Markdown
-table is printed, and with `--readme` put in place of the one in that file.
+solved; both leave out scoring. Besides the JSON record, which says with what and on what it was made, a
+Markdown table is printed, and with `--readme` put in place of the one in that file.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """Figures that the lessons share: photographs, maps and curves, each with a caption and alternative text.
 
 Images are [height, width], in pixels. Photographs are linear and drawn with a gamma of 2.2; maps come with a
-colour bar in the unit given. Large images are reduced for the screen; scale bars still count their own pixels.
+colour bar in the unit given. Large images are reduced for the screen; scale bars count their own pixels.
 """
 
 import base64
@@ -59,7 +59,7 @@ def most_different(
 
 
 def photographs(images: Mapping[str, np.ndarray], white: float | None = None) -> plt.Figure:
-    """Linear images side by side on one brightness scale, up to `white` or the brightest, with a scale bar."""
+    """Linear images side by side on one brightness scale, up to `white` or the brightest, with scale bars."""
     figure, row = _row(images)
     top = max(float(np.max(image)) for image in images.values()) if white is None else white
     for axes, (title, image) in zip(row, images.items(), strict=True):
