@@ -87,13 +87,13 @@ def curves(
     x: np.ndarray, lines: Mapping[str, np.ndarray], xlabel: str, ylabel: str, yscale: str = "linear"
 ) -> plt.Figure:
     """Several curves over one axis, labelled; on a linear scale with the zero line."""
-    figure, axes = plt.subplots(figsize=(7, 3.6), layout="constrained")
+    figure, axes = plt.subplots(figsize=(8, 3.6), layout="constrained")
     for style, (label, y) in zip(("-", "--", "-.", ":") * 2, lines.items(), strict=False):
         axes.plot(x, y, style, label=label, linewidth=2)
     if yscale == "linear":
         axes.axhline(0, color="0.6", linewidth=0.8)
     axes.set(xlabel=xlabel, ylabel=ylabel, yscale=yscale)
-    axes.legend(frameon=False)
+    figure.legend(loc="outside right center", frameon=False)
     return figure
 
 
