@@ -83,8 +83,9 @@ def fade(
 ) -> Float[Array, "*n tile_height tile_width"]:
     """Tiles that fade to their own mean in the margins."""
     windows = (_fade(tile, 2 * cell) for tile, cell in zip(overlap.tile, overlap.cell, strict=True))
-    window = jnp.asarray(np.outer(*windows), tiles.dtype).reshape((1,) * (tiles.ndim - 2) + overlap.tile)
-    mean = (tiles * window).sum((-2, -1), keepdims=True) / window.sum()
+    weights = np.outer(*windows).reshape((1,) * (tiles.ndim - 2) + overlap.tile)
+    window = jnp.asarray(weights, tiles.dtype)
+    mean = (tiles * window).sum((-2, -1), keepdims=True) / float(weights.sum())
     return mean + (tiles - mean) * window
 
 
