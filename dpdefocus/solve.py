@@ -11,6 +11,7 @@ defocus in units of the calibrated kernels.
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +25,6 @@ from dpdefocus.errors import InputError
 from dpdefocus.labelling import data_cost, edge_weights, label_marginals, sub_label
 from dpdefocus.overlap import Overlap, centred
 from dpdefocus.presets import FastSettings, preset_settings
-from dpdefocus.progress import progress
 from dpdefocus.results import Result
 from dpdefocus.wiener import kernel_deviation, kernel_reach, local_energy, residual_images
 
@@ -86,36 +86,58 @@ def _check(capture: Capture, calibration: Calibration, preset: str, checkpoint: 
 # --- the fast way ---
 
 
-def _solve_fast(capture: Capture, calibration: Calibration, settings: FastSettings) -> dict[str, Array]:
+class DefocusEstimate(NamedTuple):
+    """Defocus of each pixel, where to trust it, and by what factor the views were reduced to find it."""
+
+    defocus: Float[Array, "height width"]
+    confidence: Float[Array, "height width"]
+    reduction: int
+
+
+def _normalised(
+    capture: Capture, calibration: Calibration
+) -> tuple[float, Float[Array, "views height width"], Float[Array, "rows cols views kernel kernel"]]:
+    """The factor that brings the views to middle grey, the views so scaled, and the kernels centred."""
     gain = MIDDLE_GREY / float(capture.views.mean())
-    views = jnp.asarray(capture.views) * gain
-    kernels = centred(jnp.asarray(calibration.kernels))
-    stages = iter(progress(range(4), "solve"))
-    next(stages)
+    return gain, jnp.asarray(capture.views) * gain, centred(jnp.asarray(calibration.kernels))
+
+
+def estimate_defocus(
+    views: Float[Array, "views height width"],
+    kernels: Float[Array, "rows cols views kernel kernel"],
+    settings: FastSettings,
+    name: str,
+) -> DefocusEstimate:
+    """The defocus map of views at middle grey; `name` is the capture's, for errors.
+
+    Raises:
+        InputError: left and right look swapped.
+    """
     energies, reduced, scales = hypothesis_energies(views, kernels, settings)
-    _check_sides(views, kernels, energies, settings, capture.name)
-    next(stages)
+    _check_sides(views, kernels, energies, settings, name)
     costs = data_cost(energies, settings.floor, settings.slack, settings.cap)
     up, left = edge_weights(reduced.mean(0), settings.contrast)
     marginals = label_marginals(costs, up, left, settings.smoothness, settings.limit, settings.sweeps)
     small = scales[0] + sub_label(marginals) * (scales[1] - scales[0])
-    next(stages)
     size = views.shape[1:]
-    defocus = _enlarge(small, size)
-    layers = layer_scales(defocus, settings.layers)
-    outlined = fronts_widened(defocus, 2 * (size[0] // small.shape[0]))
+    trust = confidence(marginals, small, settings.window)
+    return DefocusEstimate(_enlarge(small, size), _enlarge(trust, size), -(-size[0] // small.shape[0]))
+
+
+def _solve_fast(capture: Capture, calibration: Calibration, settings: FastSettings) -> dict[str, Array]:
+    gain, views, kernels = _normalised(capture, calibration)
+    estimate = estimate_defocus(views, kernels, settings, capture.name)
+    layers = layer_scales(estimate.defocus, settings.layers)
+    outlined = fronts_widened(estimate.defocus, 2 * estimate.reduction)
     weights = feathered(layer_weights(outlined, layers), settings.feather)
     sharp = deblur(views, kernels, layers, weights, kernel_reach(kernels, REACH), settings.variation)
-    next(stages)
-    solved = {
+    return {
         "all_in_focus": jnp.clip(sharp / gain, 0, 1),
-        "defocus_map": defocus,
-        "confidence": _enlarge(confidence(marginals, small, settings.window), size),
+        "defocus_map": estimate.defocus,
+        "confidence": estimate.confidence,
         "scales": layers,
         "alphas": alphas_of(weights),
     }
-    next(stages, None)
-    return solved
 
 
 def hypothesis_energies(
@@ -227,24 +249,20 @@ def _check_sides(views, kernels, energies, settings, name) -> None:
 
 def _solve_published(capture, calibration, settings, checkpoint):
     """The published optimisation, over the range set by hand, or else the one that `fast` finds."""
-    name = capture.name
-    if name in published.HAND_SETTINGS:
-        by_hand = published.HAND_SETTINGS[name]
-        settings = replace(
-            settings,
-            nearest=by_hand.nearest,
-            farthest=by_hand.farthest,
-            alpha=by_hand.alpha,
-            entropy=by_hand.entropy,
-        )
-    else:
-        scales = _solve_fast(capture, calibration, FastSettings())["scales"]
-        settings = replace(settings, nearest=max(float(scales[-1]), 0.1), farthest=float(scales[0]))
+    # The map is found in either case: it refuses swapped views before hours are spent on them.
+    gain, views, kernels = _normalised(capture, calibration)
+    found = layer_scales(
+        estimate_defocus(views, kernels, FastSettings(), capture.name).defocus, settings.layers
+    )
+    settings = replace(settings, nearest=max(float(found[-1]), 0.1), farthest=float(found[0]))
+    if capture.name in published.HAND_SETTINGS:
+        by_hand = asdict(published.HAND_SETTINGS[capture.name])
+        by_scene = {each: by_hand[each] for each in ("nearest", "farthest", "alpha", "entropy")}
+        settings = replace(settings, **by_scene)
     scales = settings.scales
     intensities, alphas, history = published.fit_published(
         capture.views, calibration.kernels, scales, settings, checkpoint
     )
-    gain = MIDDLE_GREY / float(capture.views.mean())
     sharp = published.bilateral_filter(mpi.all_in_focus(intensities, alphas), gain)
     visible = mpi.transmittance(alphas)
     solved = {

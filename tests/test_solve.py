@@ -72,11 +72,13 @@ def test_same_capture_same_result(demo, solved):
     np.testing.assert_array_equal(again.defocus_map, solved.defocus_map)
 
 
-def test_swapped_views_are_named(demo):
+@pytest.mark.parametrize(("preset", "name"), [("classroom", "mine"), ("paper", "mine"), ("paper", "005")])
+def test_swapped_views_are_named(demo, preset, name):
+    """With the hand-set range of a Pixel 4 scene, too, before the long optimisation starts."""
     _, capture, calibration = demo
-    swapped = dataclasses.replace(capture, views=capture.views[::-1].copy())
+    swapped = dataclasses.replace(capture, views=capture.views[::-1].copy(), name=name)
     with pytest.raises(InputError, match="left and right look swapped.*Exchange"):
-        solve.solve(swapped, calibration, "classroom")
+        solve.solve(swapped, calibration, preset)
 
 
 def test_unknown_preset_is_refused(demo):
