@@ -85,7 +85,9 @@ class Chart:
                 f"{self.page[0]:.4g} x {self.page[1]:.4g} mm. Take fewer discs or a smaller pitch"
             )
         if np.prod(self.pixels) > MAX_PIXELS:
-            raise InputError(f"Chart: {self.page} mm at {self.dpi} dpi are {self.pixels} pixels; check the dpi")
+            raise InputError(
+                f"Chart: {self.page} mm at {self.dpi} dpi are {self.pixels} pixels; check the dpi"
+            )
 
     @property
     def pixels(self) -> tuple[int, int]:
@@ -189,7 +191,9 @@ def load_chart(path: str | Path) -> Chart:
         counts = {name: int(values[name]) for name in ("rows", "cols")}
         width, height = (float(length) for length in values["page"])
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path} is not a chart ({error}): expected chart.json by dpdefocus.chart") from error
+        raise InputError(
+            f"{path} is not a chart ({error}): expected chart.json by dpdefocus.chart"
+        ) from error
     return Chart(**counts, **numbers, page=(width, height))
 
 
@@ -260,7 +264,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m dpdefocus.chart", description=__doc__.split("\n")[0])
     parser.add_argument("--out", default="chart", help="folder to write to (default: %(default)s)")
     parser.add_argument("--width", type=float, default=531.0, help="of the screen, mm (default: %(default)s)")
-    parser.add_argument("--height", type=float, default=298.6, help="of the screen, mm (default: %(default)s)")
+    parser.add_argument(
+        "--height", type=float, default=298.6, help="of the screen, mm (default: %(default)s)"
+    )
     parser.add_argument("--dpi", type=float, default=91.84, help="pixels per inch (default: %(default)s)")
     parser.add_argument("--pitch", type=float, default=14.0, help="between discs, mm (default: %(default)s)")
     parser.add_argument("--radius", type=float, default=4.5, help="of a disc, mm (default: %(default)s)")
