@@ -32,12 +32,33 @@ from dpdefocus.files import (
     write_image,
 )
 from dpdefocus.progress import progress
+from dpdefocus.raw import BLACK_LEVEL, WHITE_LEVEL, check_levels, linear, read_raw, to_raw, write_raw
+
+__all__ = [
+    "BLACK_LEVEL",
+    "PIXEL4_CROP",
+    "PIXEL4_FRAME",
+    "VIEWS",
+    "WHITE_LEVEL",
+    "Calibration",
+    "Capture",
+    "GroundTruth",
+    "centre",
+    "fetch_pixel4",
+    "list_scenes",
+    "load_calibration",
+    "load_capture",
+    "load_ground_truth",
+    "load_pixel4",
+    "relative_vignetting",
+    "save_calibration",
+    "smooth_field",
+    "write_raw",
+]
 
 VIEWS = ("left", "right")
 
-# Pixel 4 raw: 14 bits, and the part of the full frame that the released kernels cover, from its centre.
-BLACK_LEVEL = 1024
-WHITE_LEVEL = 2**14 - 1
+# Pixel 4: the full frame, and the part from its centre that the released kernels cover.
 PIXEL4_FRAME = (1512, 2016)
 PIXEL4_CROP = (1008, 1344)
 RELEASED_GRID = (6, 8)
@@ -134,7 +155,7 @@ def load_calibration(
     sheets = [folder / f"white_sheet_{view}.png" for view in VIEWS]
     if not any(sheet.exists() for sheet in sheets):
         return Calibration(np.stack(kernels, axis=2))
-    white = [_linear(_read_raw(sheet, "a white sheet"), black_level, white_level) for sheet in sheets]
+    white = [linear(read_raw(sheet, "a white sheet"), black_level, white_level) for sheet in sheets]
     _same_shape(sheets, white)
     for sheet, image in zip(sheets, white, strict=True):
         _check_white(image, str(sheet))
@@ -156,7 +177,7 @@ def save_calibration(
         for index in range(2):
             np.save(paths[index], calibration.kernels[:, :, index])
             if calibration.white is not None:
-                write_image(paths[2 + index], _raw(calibration.white[index], black_level, white_level))
+                write_image(paths[2 + index], to_raw(calibration.white[index], black_level, white_level))
 
 
 def load_pixel4(data_dir: str | Path, scene: str) -> tuple[Capture, Calibration]:
@@ -197,11 +218,10 @@ def load_capture(
         InputError: a file that is missing or does not fit; names it, says what was expected.
     """
     paths = (Path(left), Path(right))
-    raws = [_read_raw(path, f"the {view} view") for path, view in zip(paths, VIEWS, strict=True)]
+    raws = [read_raw(path, f"the {view} view") for path, view in zip(paths, VIEWS, strict=True)]
     _same_shape(paths, raws)
     frame = raws[0].shape
-    if not 0 <= black_level < white_level:
-        raise InputError(f"black_level {black_level}, white_level {white_level}: expected 0 <= black < white")
+    check_levels(black_level, white_level)
     if crop is None:
         crop = PIXEL4_CROP if frame == PIXEL4_FRAME else frame
     if any(not 0 < part <= whole for part, whole in zip(crop, frame, strict=True)):
@@ -212,12 +232,12 @@ def load_capture(
     calibration = load_calibration(calibration_dir, black_level, white_level)
     _check_fit(calibration, crop, frame, calibration_dir)
 
-    saturated = _centre(np.any([raw >= white_level for raw in raws], axis=0), crop)
-    views = [_centre(_linear(raw, black_level, white_level), crop) for raw in raws]
+    saturated = centre(np.any([raw >= white_level for raw in raws], axis=0), crop)
+    views = [centre(linear(raw, black_level, white_level), crop) for raw in raws]
     for path, view in zip(paths, views, strict=True):
         _check_view(view, saturated, str(path))
     if calibration.white is not None:
-        views[1] = views[1] * _centre(relative_vignetting(calibration.white), crop)
+        views[1] = views[1] * centre(relative_vignetting(calibration.white), crop)
     return Capture(np.stack(views), paths[0].stem, saturated), calibration
 
 
@@ -248,20 +268,6 @@ def list_scenes(data_dir: str | Path) -> list[str]:
     """The scenes of which both views are in the folder."""
     names = {path.name.removesuffix("_left.png") for path in Path(data_dir).glob("*_left.png")}
     return sorted(name for name in names if (Path(data_dir) / f"{name}_right.png").is_file())
-
-
-def write_raw(
-    path: str | Path,
-    view: Float32[np.ndarray, "height width"],
-    black_level: int = BLACK_LEVEL,
-    white_level: int = WHITE_LEVEL,
-) -> None:
-    """Write a linear view as a camera would, as 16-bit PNG: rounded, and clipped at the white level."""
-    if not np.isfinite(view).all():
-        raise InputError(f"view for {path}: found values that are not finite, expected linear raw in [0, 1]")
-    path = Path(path)
-    with replacing(writable_folder(path.parent, "folder of the raw view"), path.name) as (partial,):
-        write_image(partial, _raw(view, black_level, white_level))
 
 
 def fetch_pixel4(
@@ -306,37 +312,26 @@ def _pixel4_registry() -> dict[str, str]:
 def relative_vignetting(
     white: Float32[np.ndarray, "2 height width"],
 ) -> Float32[np.ndarray, "height width"]:
-    """The factor that gives the right view the left one's vignetting: box mean of white left / white right.
+    """The factor that gives the right view the left one's vignetting: box mean of white left / white right."""
+    return smooth_field(white[0] / white[1])
 
-    Beyond the frame the ratio is continued by its point reflection about the edge, ``2 r(0) - r(x)``: a slope
+
+def smooth_field(field: Float32[np.ndarray, "height width"]) -> Float32[np.ndarray, "height width"]:
+    """Mean over a box that is a fifteenth of the frame's shorter side wide, for what varies slowly over it.
+
+    Beyond the frame the field is continued by its point reflection about the edge, ``2 f(0) - f(x)``: a slope
     goes on, where repeated edge pixels would bend it over half a box.
     """
-    half = round(VIGNETTING_BOX * min(white.shape[1:])) // 2
-    ratio = np.pad(white[0] / white[1], half, mode="reflect", reflect_type="odd")
+    half = round(VIGNETTING_BOX * min(field.shape)) // 2
+    padded = np.pad(field, half, mode="reflect", reflect_type="odd")
     inner = slice(half, -half or None)
-    return uniform_filter(ratio, 2 * half + 1)[inner, inner]
+    return uniform_filter(padded, 2 * half + 1)[inner, inner]
 
 
-def _linear(raw: np.ndarray, black_level: int, white_level: int) -> np.ndarray:
-    """``(raw - black level)+ / white level``, as released: a clipped pixel comes out slightly below 1."""
-    above = np.maximum(raw.astype(np.float32) - np.float32(black_level), np.float32(0))
-    return above / np.float32(white_level)
-
-
-def _raw(view: np.ndarray, black_level: int, white_level: int) -> np.ndarray:
-    """The inverse of ``_linear``: rounded, clipped at the white level as the sensor would."""
-    return np.clip(np.round(view * white_level + black_level), 0, white_level).astype(np.uint16)
-
-
-def _centre(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def centre(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The part (height, width) from the middle of an image [height, width]."""
     top, left = ((whole - part) // 2 for whole, part in zip(image.shape, size, strict=True))
     return image[top : top + size[0], left : left + size[1]]
-
-
-def _read_raw(path: Path, what: str) -> np.ndarray:
-    """A 16-bit image [height, width]; of colour the green channel, where dual-pixel views come from."""
-    image = read_image_16bit(path, what)
-    return image if image.ndim == 2 else image[:, :, 1]
 
 
 def _read_kernels(path: Path) -> np.ndarray:
