@@ -70,12 +70,12 @@ def checked_parameters(given: list[tuple[str, str]], known: dict[str, Any]) -> d
     return values
 
 
-def run(notebook: Path, out_dir: Path, given: list[tuple[str, str]]) -> list[Path]:
+def run(notebook: Path, out_dir: Path, given: list[tuple[str, str]], bar: bool = True) -> list[Path]:
     """Execute the notebook into ``out_dir``, and make its HTML report; returns the paths of both.
 
     ``out_dir`` is also handed to the notebook, where that has a parameter of the name. After a failure the
     notebook, as far as it came, is ``<name>.failed.ipynb``; a notebook and a report from earlier stay as they
-    were.
+    were. ``bar`` shows the progress through the cells on a terminal.
 
     Raises:
         InputError: something given cannot be used, as found here or by the notebook.
@@ -103,7 +103,7 @@ def run(notebook: Path, out_dir: Path, given: list[tuple[str, str]]) -> list[Pat
     failed = out_dir / f"{notebook.stem}.failed.ipynb"
     engine = {
         "kernel_name": "python3",
-        "progress_bar": sys.stderr.isatty(),
+        "progress_bar": bar and sys.stderr.isatty(),
         "kernel_manager_class": _quiet_kernel_manager(),
     }
     with replacing(out_dir, *names) as (executed, report):
@@ -145,10 +145,12 @@ def _what_failed(error: Exception) -> str:
 
 
 def _html(notebook: Path) -> str:
-    """The executed notebook as one HTML page."""
-    from nbconvert import HTMLExporter
+    """The executed notebook as one HTML page, which needs no network."""
+    import nbformat
 
-    return HTMLExporter().from_filename(str(notebook))[0]
+    from dpdefocus.pages import notebook_page
+
+    return notebook_page(nbformat.read(notebook, as_version=4))
 
 
 def main(arguments: list[str] | None = None) -> int:

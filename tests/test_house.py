@@ -81,7 +81,8 @@ def test_every_dependency_has_a_range_and_the_bad_jax_is_left_out():
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.stem)
 def test_module_imports_what_is_declared_and_nothing_further_down_the_road(module):
-    declared = {canonicalize_name(Requirement(text).name) for text in PROJECT["dependencies"]}
+    texts = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"].get("cluster", [])]
+    declared = {canonicalize_name(Requirement(text).name) for text in texts}
     distributions = packages_distributions()
     for name in imported(module):
         package, _, rest = name.partition(".")

@@ -1,0 +1,375 @@
+"""Many captures, each a run of a lesson in a folder of its own; resumable, on one machine or on a cluster.
+
+    python -m dpdefocus.batches notebooks/04_mpi_optimization.ipynb captures.csv --out-dir out/batch
+
+Captures are CSV files with a row for each capture and parameters as columns, folders that hold one pair of
+views, files of left views, or patterns of these. Under the output folder each capture leaves what
+`dpdefocus.batch` leaves, and a record, written last: a capture is complete when its record is there, says the
+same parameters, notebook, version and input files, and lists files that are all there in the same size.
+Such a capture is kept; all others run. `summary.csv` and `contact_sheet.html` are renewed after every capture.
+
+The exit status is 0 when all went well, 1 when a capture failed (the others are finished nevertheless), 2 when
+something given cannot be used, which is found before work starts.
+"""
+
+import argparse
+import csv
+import glob
+import hashlib
+import json
+import re
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dpdefocus import __version__, batch
+from dpdefocus.contact_sheet import contact_sheet, pictures
+from dpdefocus.errors import InputError
+from dpdefocus.files import existing_file, replacing, writable_folder
+from dpdefocus.progress import progress
+
+RECORD = "capture.json"
+SUMMARY, SHEET = "summary.csv", "contact_sheet.html"
+NAME = "name"  # the column that names a capture's folder
+IMAGES = {".png", ".tif", ".tiff"}
+DONE, KEPT, FAILED = "done", "kept", "failed"
+PATIENCE = 20  # seconds to wait for a scheduler's answer
+
+
+@dataclass(frozen=True)
+class Job:
+    """One capture: the name of its folder, and the parameters that it gives, as text."""
+
+    name: str
+    given: tuple[tuple[str, str], ...]
+
+
+# --- what is to be done ---
+
+
+def read_jobs(captures: list[str], common: list[tuple[str, str]], known: dict[str, Any]) -> list[Job]:
+    """The captures that are named, each with its own parameters and those `common` to all.
+
+    Args:
+        captures: CSV files, folders with one pair of views, files of a pair, or patterns of these.
+        common: (name, text) of parameters for every capture.
+        known: the notebook's parameters with their defaults.
+
+    Raises:
+        InputError: nothing found, a parameter that the notebook does not know or of another type, one given
+            twice, or two captures of one name.
+    """
+    jobs = []
+    for path in _matches(captures):
+        jobs += _jobs_of_csv(path) if path.suffix.lower() == ".csv" else [_job_of_pair(path)]
+    jobs = list(dict.fromkeys(jobs))  # a pattern may match both files of a pair
+    for job in jobs:
+        twice = {name for name, _ in common} & {name for name, _ in job.given}
+        if twice:
+            raise InputError(
+                f"{job.name}: parameter {', '.join(sorted(twice))} is given both with the capture and with -p; "
+                "expected one of them"
+            )
+    jobs = [Job(job.name, (*common, *job.given)) for job in jobs]
+    for job in jobs:
+        try:
+            values = batch.checked_parameters(list(job.given), known)
+        except InputError as error:
+            raise InputError(f"capture {job.name}: {error}") from error
+        if "out_dir" in values:
+            raise InputError("parameter out_dir: every capture has its folder under --out-dir; leave it out")
+    names = [job.name for job in jobs]
+    same = sorted({name for name in names if names.count(name) > 1})
+    if same:
+        raise InputError(
+            f"several captures are named {', '.join(same)}: expected a name for each, as it is their folder's. "
+            f"Give a CSV file with a column {NAME!r}"
+        )
+    return jobs
+
+
+def _matches(captures):
+    """The files and folders of paths and patterns, in the order given, those of a pattern sorted."""
+    paths = []
+    for text in captures:
+        found = [text] if Path(text).exists() else sorted(glob.glob(text))
+        if not found:
+            raise InputError(
+                f"captures: nothing is found at {text}; expected a CSV file, a folder with a pair of views, "
+                "the file of a left view, or a pattern of these"
+            )
+        paths += map(Path, found)
+    return paths
+
+
+def _jobs_of_csv(path: Path) -> list[Job]:
+    """A job for each row; an empty cell leaves its parameter at the default."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            lines = [(number, row) for number, row in enumerate(csv.reader(file), 1) if any(row)]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path} is not a CSV file in UTF-8 ({error})") from error
+    if len(lines) < 2:
+        raise InputError(f"{path}: expected a line of column names, and a line for each capture below it")
+    columns = [column.strip() for column in lines[0][1]]
+    if len(set(columns)) < len(columns) or "" in columns:
+        raise InputError(f"{path}: found columns {', '.join(columns)}; expected a different name for each")
+    jobs = []
+    for number, row in lines[1:]:
+        if len(row) != len(columns):
+            raise InputError(
+                f"{path}, line {number}: found {len(row)} values, expected {len(columns)}, one for each of "
+                f"{', '.join(columns)}. Does a value hold a comma? Put it in quotes"
+            )
+        values = {column: cell.strip() for column, cell in zip(columns, row, strict=True) if cell.strip()}
+        name = values.pop(NAME, None) or "-".join(values.values())
+        if not re.fullmatch(r"\w[\w.+= -]*", name):
+            if NAME in columns:
+                raise InputError(
+                    f"{path}, line {number}: {name!r} cannot name a folder; expected a plain name"
+                )
+            name = f"line-{number}"
+        jobs.append(Job(name, tuple(values.items())))
+    return jobs
+
+
+def _job_of_pair(path: Path) -> Job:
+    """The job of a folder with one pair of views, or of either file of a pair."""
+    if path.is_dir():
+        lefts = [each for each in sorted(path.iterdir()) if _is_view(each, "left")]
+        if len(lefts) != 1:
+            raise InputError(
+                f"{path}: found {len(lefts)} images with 'left' in their name; expected one, and one with "
+                "'right' in its place, as PNG or TIFF"
+            )
+        left, name = lefts[0], path.resolve().name
+    else:
+        if not any(_is_view(path, view) for view in ("left", "right")):
+            raise InputError(
+                f"{path}: expected a CSV file, a folder, or a PNG or TIFF file with 'left' in its name"
+            )
+        left = path if _is_view(path, "left") else _partner(path, "right", "left")
+        rest = re.sub("left", "", left.stem, flags=re.IGNORECASE).strip(" _-.")
+        name = rest or left.resolve().parent.name
+    right = _partner(left, "left", "right")
+    return Job(name, (("left", str(left.resolve())), ("right", str(right.resolve()))))
+
+
+def _is_view(path, view):
+    return path.suffix.lower() in IMAGES and view in path.stem.lower()
+
+
+def _partner(path, view, other):
+    """The file beside `path` whose name has `other` where this one's has `view`."""
+    head, _, tail = path.name.lower().rpartition(view)
+    for beside in path.parent.iterdir():
+        if beside.name.lower() == head + other + tail:
+            return beside
+    raise InputError(f"{path}: expected a file {head + other + tail} beside it, the {other} view")
+
+
+# --- one capture ---
+
+
+def _identity(job: Job, notebook: Path) -> dict[str, Any]:
+    """What makes a result this capture's: parameters, notebook, version, and the files that are named."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    sources = json.dumps([[cell["cell_type"], "".join(cell["source"])] for cell in cells])
+    return {
+        "parameters": dict(job.given),
+        "notebook": hashlib.sha256(sources.encode()).hexdigest(),
+        "dpdefocus": __version__,
+        "inputs": {name: _stamp(Path(text)) for name, text in job.given if text and Path(text).exists()},
+    }
+
+
+def _stamp(path: Path) -> list:
+    """Size and time of a file, or of all files directly in a folder."""
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    return [[each.name, each.stat().st_size, each.stat().st_mtime_ns] for each in files if each.is_file()]
+
+
+def complete(job: Job, notebook: Path, out_dir: Path) -> dict[str, Any] | None:
+    """The record of a capture that needs no run, or None."""
+    folder = out_dir / job.name
+    try:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        sizes = {name: (folder / name).stat().st_size for name in record["files"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    same = sizes == record["files"] and record["identity"] == _identity(job, notebook)
+    return record | {"status": KEPT} if same else None
+
+
+def run_job(job: Job, notebook: Path, out_dir: Path) -> dict[str, Any]:
+    """Run one capture, unless it is complete; returns its record, with the error if it failed."""
+    kept = complete(job, notebook, out_dir)
+    if kept is not None:
+        return kept
+    began = time.perf_counter()
+    record = {"name": job.name, "status": FAILED, "error": "", "scores": {}}
+    try:
+        record["identity"] = _identity(job, notebook)
+        folder = writable_folder(out_dir / job.name)
+        # From here on the files are no longer those that an earlier record describes.
+        (folder / RECORD).unlink(missing_ok=True)
+        for abandoned in folder.glob(".partial-*"):
+            shutil.rmtree(abandoned, ignore_errors=True)
+        batch.run(notebook, folder, list(job.given), bar=False)
+        record["scores"] = _scores(job, notebook, folder)
+        record["pictures"] = pictures(folder)
+        record["status"] = DONE
+    except Exception as error:  # whatever stops one capture must not stop the others
+        told = str(error) if isinstance(error, (InputError, batch.NotebookError)) else repr(error)
+        return record | {"error": told, "seconds": time.perf_counter() - began}
+    record["seconds"] = time.perf_counter() - began
+    record["files"] = {path.name: path.stat().st_size for path in folder.iterdir() if path.is_file()}
+    with replacing(folder, RECORD) as (path,):
+        path.write_text(json.dumps(record, indent=1), encoding="utf-8")
+    return record
+
+
+def _scores(job: Job, notebook: Path, folder: Path) -> dict[str, float]:
+    """The scores of the saved result, where there is one and the truth of its capture is known."""
+    from dpdefocus import captures, metrics, results
+
+    known = batch.known_parameters(notebook)
+    names = ("data_dir", "scene", "left", "right", "calibration_dir", "seed")
+    if not (folder / results.NPZ).is_file() or not set(names) <= set(known):
+        return {}
+    values = known | batch.checked_parameters(list(job.given), known)
+    truth = None if values["left"] else captures.open_capture(**{name: values[name] for name in names}).truth
+    if truth is None:
+        return {}
+    result = results.load_result(folder)
+    scored = metrics.score(result.all_in_focus, result.defocus_map, truth)
+    return {name: float(value) for name, value in scored.items() if name != "aligned"}
+
+
+# --- all captures ---
+
+
+def _one_after_the_other(jobs, notebook, out_dir) -> Iterator[dict[str, Any]]:
+    for job in jobs:
+        yield run_job(job, notebook, out_dir)
+
+
+def _on_cluster(jobs, notebook, out_dir, scheduler) -> Iterator[dict[str, Any]]:
+    """Records as workers of a Dask cluster finish them; a dead worker's captures go to the others."""
+    try:
+        import distributed
+    except ImportError as error:
+        raise InputError(
+            "--scheduler needs dask.distributed, which is not installed: pip install 'dpdefocus[cluster]'"
+        ) from error
+    try:
+        client = distributed.Client(scheduler, timeout=PATIENCE)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise InputError(
+            f"--scheduler: no Dask scheduler answers at {scheduler} ({error}); expected an address such as "
+            "tcp://host:8786, as 'dask scheduler' prints it"
+        ) from error
+    with client:
+        futures = {}
+        for job in jobs:
+            future = client.submit(run_job, job, notebook, out_dir, pure=False)
+            futures[future] = job
+        for future in distributed.as_completed(futures):
+            try:
+                yield future.result()
+            except Exception as error:  # such as KilledWorker: of a capture on which every worker died
+                told = f"{type(error).__name__}: {error}"
+                yield {"name": futures[future].name, "status": FAILED, "error": told, "scores": {}}
+
+
+def run_all(jobs: list[Job], notebook: Path, out_dir: Path, scheduler: str = "") -> list[dict[str, Any]]:
+    """Run the captures, with a progress bar and the summaries renewed after each; their records.
+
+    Raises:
+        InputError: there is no scheduler at the address given.
+    """
+    if scheduler:
+        # Workers need not run in the same folder.
+        notebook, out_dir = notebook.resolve(), out_dir.resolve()
+        finished = _on_cluster(jobs, notebook, out_dir, scheduler)
+    else:
+        finished = _one_after_the_other(jobs, notebook, out_dir)
+    records = {}
+    bar = progress(finished, "captures", total=len(jobs))
+    for record in bar:
+        records[record["name"]] = record
+        if record["status"] == FAILED:
+            bar.write(f"{record['name']} failed: {record['error']}", file=sys.stderr)
+        in_order = [(job, records[job.name]) for job in jobs if job.name in records]
+        with replacing(out_dir, SUMMARY, SHEET) as (table, sheet):
+            _write_summary(table, in_order)
+            page = contact_sheet([record for _, record in in_order], len(jobs), notebook.stem)
+            sheet.write_text(page, encoding="utf-8")
+    return list(records.values())
+
+
+def _write_summary(path: Path, rows: list[tuple[Job, dict[str, Any]]]) -> None:
+    """A line for each capture: status, seconds, error, the parameters that it was given, and its scores."""
+    parameters = list(dict.fromkeys(name for job, _ in rows for name, _ in job.given))
+    scores = list(dict.fromkeys(name for _, record in rows for name in record["scores"]))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow([NAME, "status", "seconds", "error", *parameters, *scores])
+        for job, record in rows:
+            seconds = f"{record['seconds']:.1f}" if "seconds" in record else ""
+            given = dict(job.given)
+            writer.writerow(
+                [job.name, record["status"], seconds, record["error"]]
+                + [given.get(name, "") for name in parameters]
+                + [f"{record['scores'][name]:.5g}" if name in record["scores"] else "" for name in scores]
+            )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m dpdefocus.batches", description=__doc__.partition("\n")[0]
+    )
+    parser.add_argument("notebook", type=Path)
+    parser.add_argument("captures", nargs="+", help="CSV files, folders with a pair of views, or patterns")
+    parser.add_argument("--out-dir", type=Path, required=True, help="folder for all captures' folders")
+    parser.add_argument(
+        "-p",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "VALUE"),
+        dest="common",
+        help="a parameter of every capture",
+    )
+    parser.add_argument("--scheduler", default="", metavar="ADDRESS", help="of a Dask cluster to run on")
+    options = parser.parse_args(arguments)
+    try:
+        existing_file(options.notebook, "a notebook")
+        known = batch.known_parameters(options.notebook)
+        jobs = read_jobs(options.captures, [tuple(pair) for pair in options.common], known)
+        writable_folder(options.out_dir, "--out-dir")
+        records = run_all(jobs, options.notebook, options.out_dir, options.scheduler)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted: captures that were finished are kept; the same command goes on", file=sys.stderr)
+        return 130
+    failed = [record["name"] for record in records if record["status"] == FAILED]
+    kept = sum(record["status"] == KEPT for record in records)
+    print(
+        f"{len(records) - len(failed)} of {len(jobs)} captures are solved, {kept} of them from an earlier run"
+    )
+    print(f"Summary: {options.out_dir / SUMMARY}; pictures: {options.out_dir / SHEET}")
+    if failed:
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
