@@ -139,7 +139,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("sum", help="left + right, 16-bit TIFF or PNG")
     parser.add_argument("one", help="one of the two views")
     parser.add_argument("--side", choices=("left", "right"), required=True, help="which one that is")
-    parser.add_argument("--mosaic", action="store_true", help="files with one colour per pixel, not demosaiced")
+    parser.add_argument(
+        "--mosaic", action="store_true", help="files with one colour per pixel, not demosaiced"
+    )
     parser.add_argument("--pattern", default="rggb", help="of the mosaic (default: %(default)s)")
     parser.add_argument("--black-level", type=int, default=BLACK_LEVEL, help="of both (default: %(default)s)")
     parser.add_argument("--white-level", type=int, default=WHITE_LEVEL, help="of both (default: %(default)s)")

@@ -1,0 +1,86 @@
+"""Vignetting: how much of the light of a white, diffused sheet reaches either view, over the frame.
+
+Axes   views = (left, right); sheets [sheets, views, height, width].
+Units  linear raw, (raw - black level) / white level.
+
+The released data corrects the right view by the ratio left / right, smoothed: `data.relative_vignetting` of
+what `mean_sheet` gives here. Light that both views lose, they lose together in the recovered image.
+"""
+
+import numpy as np
+from jaxtyping import Float, Float32
+
+from dpdefocus.data import VIEWS, smooth_field
+from dpdefocus.errors import InputError
+
+# More pixels at the white level, in any sheet, than this bend the mean.
+CLIPPED_SHARE = 1e-3
+# The mean of a sheet, in linear raw: below the first its shape is the black level's error, below the second
+# more noise than need be.
+DARKEST, DIM = 0.01, 0.08
+# A sheet varies slowly: its larger structures must follow the smooth field to this share.
+STRUCTURE = 0.03
+
+
+def mean_sheet(
+    sheets: Float32[np.ndarray, "sheets 2 height width"],
+) -> Float32[np.ndarray, "2 height width"]:
+    """W_l and W_r: the robust mean of the sheets in each pixel, smoothed, on the brightness of their mean.
+
+    The lamp may change from sheet to sheet: each is brought to the same mean first, both views alike. Of
+    three sheets or more the brightest and the darkest value of each pixel are left out: a reflex or a grain
+    of dust in one of them does not count.
+    """
+    level = sheets.mean((1, 2, 3), keepdims=True)
+    even = sheets * (level.mean() / level)
+    mean = even.mean(0)
+    if len(sheets) >= 3:
+        mean = (len(sheets) * mean - even.max(0) - even.min(0)) / (len(sheets) - 2)
+    return np.stack([smooth_field(view) for view in mean])
+
+
+def check_sheets(sheets: Float32[np.ndarray, "sheets 2 height width"], ceiling: float) -> list[str]:
+    """Whether these can be white sheets; returns what is not as it should be, but can be used.
+
+    Args:
+        ceiling: linear raw of the white level.
+
+    Raises:
+        InputError: clipped, dark, or not even sheets; says which one.
+    """
+    warnings = []
+    for number, sheet in enumerate(sheets, 1):
+        for view, image in zip(VIEWS, sheet, strict=True):
+            what = f"white sheet {number}, {view} view"
+            clipped = np.mean(image >= ceiling)
+            if clipped > CLIPPED_SHARE:
+                raise InputError(f"{what}: {clipped:.1%} of the pixels are at the white level. Expose less")
+            if image.mean() < DARKEST:
+                raise InputError(
+                    f"{what}: its mean is {image.mean():.4f} of the range above the black level, expected "
+                    f"{DIM} or more. Expose more, or check the black level"
+                )
+            if image.mean() < DIM:
+                warnings.append(
+                    f"{what} is dim: {image.mean():.3f} of the range, {DIM} or more would be better"
+                )
+            structure = _structure(image)
+            if structure > STRUCTURE:
+                raise InputError(
+                    f"{what}: it has structures of {structure:.1%}, expected at most {STRUCTURE:.0%}. Photograph an "
+                    "evenly lit white sheet through a diffuser, out of focus"
+                )
+    if len(sheets) < 3:
+        warnings.append(
+            f"{len(sheets)} white sheet{'s' * (len(sheets) > 1)}: with three or more, dust and reflexes are left out"
+        )
+    return warnings
+
+
+def _structure(image: Float[np.ndarray, "height width"]) -> float:
+    """Root mean square of the sheet over its smooth field, minus one; small blocks' means, that noise counts little."""
+    block = max(1, min(image.shape) // 120)
+    height, width = (length // block * block for length in image.shape)
+    ratio = image / np.maximum(smooth_field(image), 1e-6) - 1
+    blocks = ratio[:height, :width].reshape(height // block, block, width // block, block).mean((1, 3))
+    return float(np.sqrt(np.mean(blocks**2)))
