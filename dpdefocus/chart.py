@@ -27,7 +27,7 @@ from dpdefocus.errors import InputError
 from dpdefocus.files import existing_file, replacing, writable_folder, write_image
 from dpdefocus.geometry import Geometry
 
-# Rows and columns of the markers from the middle disc: a triangle that no turn or reflection maps onto itself.
+# Rows and columns of the markers from the middle disc: a triangle without any symmetry.
 MARKERS = ((0, 0), (0, 1), (2, 0))
 # Radius of a marker, in disc radii: half the light, and still seen through a blur as wide as a disc.
 MARKER_RADIUS = 0.7
@@ -70,7 +70,8 @@ class Chart:
             raise InputError(f"Chart: {self.rows} x {self.cols} discs; expected at least 5 x 5")
         if not (self.pitch > 0 and self.dpi > 0 and min(self.page) > 0):
             raise InputError(
-                f"Chart: pitch {self.pitch} mm, page {self.page} mm, {self.dpi} dpi; expected positive numbers"
+                f"Chart: pitch {self.pitch} mm, page {self.page} mm, {self.dpi} dpi; expected positive "
+                "numbers"
             )
         least, most = (share * self.pitch for share in RADIUS_TO_PITCH)
         if not least <= self.radius <= most:
@@ -81,7 +82,8 @@ class Chart:
         needed = [(count - 1) * self.pitch + 2 * self.radius for count in (self.cols, self.rows)]
         if any(need > room * (1 + 1e-9) for need, room in zip(needed, self.page, strict=True)):
             raise InputError(
-                f"Chart: {self.rows} x {self.cols} discs take {needed[0]:.4g} x {needed[1]:.4g} mm, the page is "
+                f"Chart: {self.rows} x {self.cols} discs take {needed[0]:.4g} x {needed[1]:.4g} mm, the "
+                "page is "
                 f"{self.page[0]:.4g} x {self.page[1]:.4g} mm. Take fewer discs or a smaller pitch"
             )
         if np.prod(self.pixels) > MAX_PIXELS:

@@ -8,9 +8,9 @@ writes what a user would photograph: the chart, the white and the black screen, 
 Axes   views = (left, right); photographs [views, height, width], sheets [sheets, views, height, width];
        kernels [rows, cols, views, kernel, kernel] over the central `crop` of the frame.
 Units  linear raw, (raw - black level) / white level; geometry in pixels and millimetres.
-Model  view = expose(W (k * (M L_white + (1 - M) L_black))), M the discs' coverage, L the screen's light, W the
-       view's vignetting. Each tile of the frame has its own kernel, as in `blur`; beyond the crop the outermost
-       kernels go on.
+Model  view = expose(W (k * (M L_white + (1 - M) L_black))), M the discs' coverage, L the screen's light, W
+       the view's vignetting. Each tile of the frame has its own kernel, as in `blur`; beyond the crop the
+       outermost kernels go on.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Float32
 from scipy.signal import fftconvolve
 
 from dpdefocus import data
@@ -256,8 +256,8 @@ def kernels_seen_from(
 ) -> Float32[np.ndarray, "rows cols 2 kernel kernel"]:
     """The true kernels, as they are once the chart is taken to lie where another geometry has it.
 
-    A geometry that is d pixels off at a cell makes its kernels appear shifted by -d, both views alike. Shifted
-    in the Fourier domain, at the centre of each cell.
+    A geometry that is d pixels off at a cell makes its kernels appear shifted by -d, both views alike.
+    Shifted in the Fourier domain, at the centre of each cell.
     """
     rows, cols, _, size, _ = truth.kernels.shape
     tiling = tiling_of(*truth.crop, truth.kernels)
@@ -273,7 +273,7 @@ def kernels_seen_from(
 
 
 def _edges(frame: int, crop: int, tiles: int, length: int) -> list[int]:
-    """Where the tiles of the central crop begin and end along one axis, the outer ones at the frame's border."""
+    """Where the crop's tiles begin and end along one axis, the outer ones at the frame's border."""
     start = (frame - crop) // 2
     return [0, *(start + length * tile for tile in range(1, tiles)), frame]
 

@@ -127,7 +127,8 @@ def threshold(contrast: Float[np.ndarray, "height width"]) -> float:
         raise StepError(
             "threshold",
             f"no discs stand out: the two sides of the threshold differ by {found:.3f} of the white screen, "
-            f"{bright.mean():.0%} of the pixels are bright; expected {LEAST_CONTRAST} or more, and 2 to 90 %. "
+            f"{bright.mean():.0%} of the pixels are bright; expected {LEAST_CONTRAST} or more, and 2 to 90 "
+            "%. "
             "Check that the chart's photographs show the chart, and that it fills the view",
             picture_of(contrast),
         )
@@ -166,7 +167,7 @@ def components(
 def order_on_grid(
     points: Float[np.ndarray, "discs 2"], contrast: Float[np.ndarray, "height width"]
 ) -> tuple[Int[np.ndarray, "ordered 2"], Int[np.ndarray, " ordered"]]:
-    """Row and column of the discs in their own grid, counted from one in the middle, and which discs they are.
+    """Row and column of the discs in their own grid, counted from one in the middle, and which these are.
 
     Grown from disc to neighbour: each step expects the next disc where the last step leads from here, and
     learns from where it is. So a tilted or distorted grid is followed, and gaps are walked around.
@@ -305,7 +306,7 @@ def _lattice_geometry(indices, points, contrast):
 
 
 def _look_again(contrast, geometry):
-    """All places of the lattice whose light the frame holds: index, centroid, light, of those that are lit."""
+    """Index, centroid and light of the lattice's places that are lit, and whose light the frame holds."""
     corners = np.array([[0, 0], [1, 0], [0, 1], [1, 1]]) * (np.array(contrast.shape[::-1]) - 1.0)
     on_chart = geometry.to_chart(corners)
     low, high = np.floor(on_chart.min(0)).astype(int), np.ceil(on_chart.max(0)).astype(int)
@@ -360,8 +361,10 @@ def _count_from_markers(indices, points, light, contrast):
             )
         raise StepError(
             "order",
-            f"found {len(found[False])} sets of the chart's three markers, which are smaller discs at its middle, "
-            f"among {len(indices)} discs of which {len(dark)} are smaller; expected one. Photograph a chart by "
+            f"found {len(found[False])} sets of the chart's three markers, which are smaller discs at its "
+            "middle, "
+            f"among {len(indices)} discs of which {len(dark)} are smaller; expected one. Photograph a chart "
+            "by "
             "dpdefocus.chart, with its middle in view and nothing before it",
             picture,
         )
@@ -375,9 +378,9 @@ def _middle(chart):
 
 
 def _fit(indices, points, chart, contrast, distortion):
-    """Homography, and distortion if asked for, by iteratively reweighted least squares of the discs' centroids.
+    """Homography, and distortion if asked for, by iteratively reweighted least squares of the centroids.
 
-    Cauchy's loss with the residuals' own median as its scale: discs that something hides in part count little.
+    Cauchy's loss, its scale from the residuals' median: discs that something hides in part count little.
     """
     row, col = (indices + [chart.rows // 2, chart.cols // 2]).T
     disc = row * chart.cols + col

@@ -19,7 +19,7 @@ INVERSION_STEPS = 6
 
 @dataclass(frozen=True)
 class Geometry:
-    """The map from chart to photograph: `x = distort(H X)`, with `distort(p) = c + (p - c)(1 + k1 r^2 + k2 r^4)`.
+    """The map from chart to photograph, `x = c + (p - c)(1 + k1 r^2 + k2 r^4)` with `p = H X`.
 
     Args:
         homography: H, from millimetres on the chart to pixels.
@@ -46,7 +46,7 @@ class Geometry:
     def disc_centroids(
         self, centres: Float[np.ndarray, "points 2"], radii: Float[np.ndarray, " points"]
     ) -> Float[np.ndarray, "points 2"]:
-        """Centroids, in pixels, of the images of discs: not the images of their centres, where the chart is tilted.
+        """Centroids, in pixels, of discs' images: on a tilted chart these are not the images of their centres.
 
         A disc of centre m and radius R has the dual conic `C* = [m m^T - R^2 I, m; m^T, 1]`. Its image is
         `H C* H^T`, an ellipse, whose last column holds the centre (Hartley & Zisserman, Sec. 8.3).
@@ -62,7 +62,7 @@ class Geometry:
         """The same map for a part of the photograph whose first pixel is (top, left).
 
         Raises:
-            InputError: with distortion the part must have the photograph's centre, which distortion refers to.
+            InputError: with distortion, a part that has not the photograph's centre.
         """
         centred = (2 * top + frame[0], 2 * left + frame[1])
         if any(self.distortion) and centred != self.frame:

@@ -1,6 +1,6 @@
 """A camera's raw files: levels, the green channel, and the two views out of a sum and one side.
 
-    python -m dpdefocus.raw sum.tiff side.tiff --side left --mosaic --black-level 2048 --out left.png right.png
+    python -m dpdefocus.raw sum.tiff side.tiff --side left --mosaic --out left.png right.png
 
 makes left.png and right.png of the two frames of a Canon dual-pixel raw file.
 
@@ -124,7 +124,8 @@ def other_side(
     below = np.mean(other[known] < black_level - max(0.1 * signal, 1)) if known.any() else 1.0
     if below > LARGEST_SHARE_OUTSIDE:
         raise InputError(
-            f"the side is brighter than the sum in {below:.0%} of the pixels: expected left + right first, and then "
+            f"the side is brighter than the sum in {below:.0%} of the pixels: expected left + right first, "
+            "and then "
             "one of the two, both with the same black level"
         )
     other[~known] = white_level

@@ -67,18 +67,20 @@ def check_sheets(sheets: Float32[np.ndarray, "sheets 2 height width"], ceiling: 
             structure = _structure(image)
             if structure > STRUCTURE:
                 raise InputError(
-                    f"{what}: it has structures of {structure:.1%}, expected at most {STRUCTURE:.0%}. Photograph an "
+                    f"{what}: it has structures of {structure:.1%}, expected at most {STRUCTURE:.0%}. "
+                    "Photograph an "
                     "evenly lit white sheet through a diffuser, out of focus"
                 )
     if len(sheets) < 3:
         warnings.append(
-            f"{len(sheets)} white sheet{'s' * (len(sheets) > 1)}: with three or more, dust and reflexes are left out"
+            f"{len(sheets)} white sheet{'s' * (len(sheets) > 1)}: with three or more, dust and reflexes are "
+            "left out"
         )
     return warnings
 
 
 def _structure(image: Float[np.ndarray, "height width"]) -> float:
-    """Root mean square of the sheet over its smooth field, minus one; small blocks' means, that noise counts little."""
+    """How far the sheet is from its smooth field (rms, relative); means of blocks, lest noise count."""
     block = max(1, min(image.shape) // 120)
     height, width = (length // block * block for length in image.shape)
     ratio = image / np.maximum(smooth_field(image), 1e-6) - 1
