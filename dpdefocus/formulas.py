@@ -11,7 +11,7 @@ import unicodedata
 
 from latex2mathml.converter import convert
 
-__all__ = ["inline", "block"]
+__all__ = ["block", "inline"]
 
 # LaTeX that latex2mathml does not set as a bracket, and what says the same to it.
 BRACKETS = {r"\lvert": r"\left|", r"\rvert": r"\right|", r"\lVert": r"\left\|", r"\rVert": r"\right\|"}
@@ -35,7 +35,7 @@ def block(latex: str) -> str:
 
 def _mathml(latex, display):
     for name, bracket in BRACKETS.items():
-        latex = re.sub(re.escape(name) + r"(?![a-zA-Z])", lambda _: bracket, latex)
+        latex = re.sub(re.escape(name) + r"(?![a-zA-Z])", bracket.replace("\\", r"\\"), latex)
     markup = convert(latex.strip(), display=display)
     markup = re.sub(r'<(m\w+) mathvariant="([a-z-]+)">([^<]*)</\1>', _in_alphabet, markup)
     return BARE_BAR.sub(r'<mo\1 lspace="0" rspace="0">\2</mo>', markup)

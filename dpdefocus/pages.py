@@ -15,7 +15,7 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 from dpdefocus import formulas
 
-__all__ = ["notebook_page", "markdown_page", "markdown_body", "page", "title_of", "asset"]
+__all__ = ["asset", "markdown_body", "markdown_page", "notebook_page", "page", "title_of"]
 
 # Cells with this tag serve where a notebook runs, and say nothing to those who read it.
 NOT_SHOWN = "not-on-pages"
