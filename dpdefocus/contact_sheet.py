@@ -7,6 +7,7 @@ import base64
 import html
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import cv2
 import numpy as np
@@ -34,6 +35,7 @@ h2 {{ font-size: 1.05rem; margin: 0 0 0.4rem; overflow-wrap: anywhere; }}
 div {{ display: flex; gap: 0.4rem; }}
 figure {{ margin: 0; flex: 1 1 0; min-width: 0; }}
 img {{ width: 100%; height: auto; display: block; }}
+span {{ white-space: nowrap; }}
 figcaption, p {{ font-size: 0.85rem; margin: 0.3rem 0; overflow-wrap: anywhere; }}
 </style>
 </head>
@@ -75,11 +77,10 @@ def _capture(record, lesson):
             for caption, source in record["pictures"].items()
         )
         lines.append(f"<div>{figures}</div>" if figures else "<p>no images saved</p>")
-        shown = [
-            f"{text} {record['scores'][key]:.3g}" for key, text in SCORES.items() if key in record["scores"]
-        ]
-        lines += [f"<p>{html.escape(', '.join(shown))}</p>"] if shown else []
-        report = html.escape(f"{record['name']}/{lesson}.html")
+        known = {text: record["scores"][key] for key, text in SCORES.items() if key in record["scores"]}
+        shown = (f"<span>{html.escape(text)} {value:.3g}</span>" for text, value in known.items())
+        lines += [f"<p>{', '.join(shown)}</p>"] if known else []
+        report = quote(f"{record['name']}/{lesson}.html")
         lines.append(f'<p><a href="{report}">Report of {name}</a>, {record["seconds"]:.0f} s</p>')
     return "\n".join([*lines, "</article>"])
 

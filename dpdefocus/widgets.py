@@ -33,10 +33,13 @@ LOSSLESS = 101  # as a WebP quality
 
 @dataclass(frozen=True)
 class Control:
-    """One slider: its name, the values that it stops at, their unit, and which of them is shown first."""
+    """One slider: its name, the values that it stops at, their unit, and which of them is shown first.
+
+    Values are numbers, or words to choose from.
+    """
 
     name: str
-    values: tuple[int | float, ...]
+    values: tuple[int | float | str, ...]
     unit: str = ""
     start: int = 0
 
@@ -50,7 +53,12 @@ class Control:
     @property
     def labels(self) -> list[str]:
         """The values as they are read beside the slider."""
-        return [("infinity" if math.isinf(v) else f"{v:g} {self.unit}").strip() for v in self.values]
+        return [self._label(value) for value in self.values]
+
+    def _label(self, value):
+        if isinstance(value, str):
+            return value
+        return ("infinity" if math.isinf(value) else f"{value:g} {self.unit}").strip()
 
 
 class Picture(NamedTuple):

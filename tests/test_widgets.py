@@ -85,8 +85,9 @@ def test_drawing_that_fails_stops_the_cell(live):
         widgets.explore(draw, CONTROLS | {"width": widgets.Control("width", (np.inf, 3))}, "", "", live)
 
 
-def test_infinity_is_read_as_a_word():
+def test_words_are_read_as_they_are_and_infinity_as_a_word():
     assert CONTROLS["width"].labels == ["3 px", "5 px", "infinity"]
+    assert widgets.Control("part left out", ("none", "edges")).labels == ["none", "edges"]
 
 
 def test_too_many_frames_and_sliders_with_nothing_to_move_are_refused():
