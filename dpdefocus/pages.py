@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from importlib.resources import files
 
 import nbformat
-from nbconvert import HTMLExporter
+from nbconvert.filters import Highlight2HTML, strip_ansi
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 from dpdefocus import formulas
@@ -19,6 +19,8 @@ __all__ = ["asset", "markdown_body", "markdown_page", "notebook_page", "page", "
 
 # Cells with this tag serve where a notebook runs, and say nothing to those who read it.
 NOT_SHOWN = "not-on-pages"
+
+_highlight = Highlight2HTML()
 
 
 class _Renderer(IPythonRenderer):
@@ -45,17 +47,6 @@ def markdown_body(source: str) -> str:
     return MarkdownWithMath(renderer=_Renderer(escape=False, exclude_anchor_links=True)).render(source)
 
 
-class _Exporter(HTMLExporter):
-    """The cells of a notebook as the body of a page, without a program that draws formulas later."""
-
-    def __init__(self):
-        super().__init__(template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True)
-
-    def default_filters(self):
-        yield from super().default_filters()
-        yield ("markdown2html", markdown_body)
-
-
 def notebook_page(notebook: nbformat.NotebookNode, navigation: Mapping[str, str] | None = None) -> str:
     """An executed notebook as a page.
 
@@ -64,13 +55,38 @@ def notebook_page(notebook: nbformat.NotebookNode, navigation: Mapping[str, str]
         navigation: text -> address of what is linked above it.
     """
     shown = [cell for cell in notebook.cells if NOT_SHOWN not in cell.metadata.get("tags", [])]
-    body = _Exporter().from_notebook_node(nbformat.from_dict({**notebook, "cells": shown}))[0]
-    return page(title_of(notebook), body, navigation)
+    return page(title_of(notebook), "\n".join(map(_cell, shown)), navigation)
 
 
 def markdown_page(source: str, navigation: Mapping[str, str] | None = None) -> str:
     """Markdown, its first line a heading, as a page."""
     return page(source.partition("\n")[0].lstrip("# "), markdown_body(source), navigation)
+
+
+def _cell(cell):
+    if cell.cell_type == "markdown":
+        return markdown_body(cell.source)
+    if cell.cell_type != "code":
+        return ""
+    code = f'<div class="code">{_highlight(cell.source)}</div>\n' if cell.source.strip() else ""
+    return code + "".join(f'<div class="output">{_output(output)}</div>\n' for output in cell.outputs)
+
+
+def _output(output):
+    """One output in the richest form that a page can show."""
+    if output.output_type == "stream":
+        return f"<pre>{html.escape(strip_ansi(output.text))}</pre>"
+    if output.output_type == "error":
+        return f'<pre class="error">{html.escape(strip_ansi(chr(10).join(output.traceback)))}</pre>'
+    data = output.data
+    if "text/html" in data:
+        return data["text/html"]
+    if "text/markdown" in data:
+        return markdown_body(data["text/markdown"])
+    if "image/png" in data:
+        alt = html.escape(output.metadata.get("alt", data.get("text/plain", "")))
+        return f'<img alt="{alt}" src="data:image/png;base64,{data["image/png"].strip()}">'
+    return f"<pre>{html.escape(strip_ansi(data.get('text/plain', '')))}</pre>"
 
 
 def title_of(notebook: nbformat.NotebookNode) -> str:

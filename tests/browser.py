@@ -1,0 +1,138 @@
+"""Pages in a real Chromium without a network: how one is opened, and what is wrong with it, told in words."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+NARROW, WIDE = 400, 1100  # pixels across
+MOST_TABS = 500  # boxes that scroll are stops of the tab key, too
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A headless Chromium; tests that ask for it are skipped where there is none."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        pytest.skip("no Chromium found: on Debian, apt-get install chromium")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=found)
+        yield chromium
+        chromium.close()
+
+
+class Opened:
+    """A page of a file, opened without a network, and what it complained of."""
+
+    def __init__(self, browser, path: Path, width: int = NARROW, scheme: str = "light"):
+        self.complaints = []
+        self.page = browser.new_page(
+            viewport={"width": width, "height": 800},
+            color_scheme=scheme,
+            offline=True,
+            reduced_motion="reduce",
+        )
+        self.page.on("console", self._console)
+        self.page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
+        self.page.on("request", self._request)
+        self.page.goto(path.as_uri())
+
+    def _console(self, message):
+        if message.type in ("error", "warning"):
+            self.complaints.append(f"console: {message.text}")
+
+    def _request(self, request):
+        if not request.url.startswith(("file:", "data:", "blob:")):
+            self.complaints.append(f"asks the network for {request.url}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.page.close()
+
+
+def page_problems(browser, path: Path) -> list[str]:
+    """What keeps a page from being read narrow, by keyboard, by ear, or without a network."""
+    with Opened(browser, path) as opened:
+        page = opened.page
+        found = _keyboard_problems(page) + _layout_problems(page) + _description_problems(page)
+        return found + _slider_problems(page) + opened.complaints
+
+
+def _layout_problems(page):
+    across = page.evaluate("document.documentElement.scrollWidth")
+    found = [f"{across} pixels wide on a screen of {NARROW}"] if across > NARROW else []
+    raw = page.evaluate(
+        r"""() => {
+          const texts = [...document.querySelectorAll('main p, main li, main td')].map((e) => e.textContent);
+          return texts.filter((text) => /\$|\\[a-z]{2,}/.test(text));
+        }"""
+    )
+    return found + [f"a formula that is not drawn: {text[:80]}" for text in raw]
+
+
+def _description_problems(page):
+    """Pictures without alternative text, and sliders without a name."""
+    return page.evaluate(
+        """() => [
+          ...[...document.images].filter((image) => image.alt.trim().length < 10 || !image.naturalWidth)
+            .map((image) => 'a picture without alternative text, or not shown: ' + image.alt),
+          ...[...document.querySelectorAll('input, select')].filter((input) => !input.labels.length)
+            .map((input) => 'a control without a name: ' + input.outerHTML),
+          ...[...document.querySelectorAll('figure')].filter((figure) => !figure.querySelector('figcaption'))
+            .map((figure) => 'a figure without a caption'),
+        ]"""
+    )
+
+
+def _slider_problems(page):
+    """Sliders that, moved by the arrow keys from one end to the other, change no picture."""
+    found = []
+    for figure in page.locator("figure[data-frames]").all():
+        for slider in figure.locator("input").all():
+            pictures = figure.locator("img")
+            start, seen = slider.input_value(), set()
+            slider.press("Home")
+            for _ in range(int(slider.get_attribute("max")) + 1):
+                sources = pictures.evaluate_all("images => images.map((image) => image.src).join()")
+                seen.add((sources, figure.locator("p").inner_text(), slider.get_attribute("aria-valuetext")))
+                slider.press("ArrowRight")
+            slider.fill(start)
+            told = {text for _, _, text in seen}
+            if (
+                len({sources for sources, _, _ in seen}) < 2
+                or len(told) != int(slider.get_attribute("max")) + 1
+            ):
+                found.append(f"a slider that changes nothing: {slider.get_attribute('aria-valuetext')}")
+    return found
+
+
+def _keyboard_problems(page):
+    """Controls and links that the tab key does not reach, or reaches unseen."""
+    stops = page.locator("a[href], input, select, summary").count()
+    reached = set()
+    found = []
+    for _ in range(MOST_TABS):
+        page.keyboard.press("Tab")
+        at = page.evaluate(
+            """() => {
+              const element = document.activeElement, style = getComputedStyle(element);
+              if (element === document.body) return null;
+              const all = [...document.querySelectorAll('a[href], input, select, summary')];
+              const seen = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2;
+              return [all.indexOf(element), seen, element.outerHTML.slice(0, 80)];
+            }"""
+        )
+        if at is None:
+            break
+        number, seen, markup = at
+        if number >= 0:
+            reached.add(number)
+            if not seen:
+                found.append(f"focus is not seen: {markup}")
+    if len(reached) < stops:
+        found.append(f"the keyboard reaches {len(reached)} of {stops} links and controls")
+    return found

@@ -1,0 +1,234 @@
+"""The site, built from the lessons as committed and opened in a real browser; broken copies show what is told."""
+
+import re
+import shutil
+
+import nbformat
+import numpy as np
+import pytest
+from browser import WIDE, Opened, browser, page_problems  # noqa: F401
+from lessons import LESSONS, ROOT
+
+from dpdefocus import site
+from dpdefocus.comparison import Compared, comparison
+from dpdefocus.data import Capture, GroundTruth
+from dpdefocus.errors import InputError
+from dpdefocus.results import Result
+
+PAGES = [
+    "index.html",
+    *(f"{lesson.stem}.html" for lesson in LESSONS),
+    "compare.html",
+    "notation.html",
+    "glossary.html",
+]
+HEIGHT, WIDTH = 24, 32
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    """What a solved capture of noise would show: every value is different."""
+    rng = np.random.default_rng(0)
+    views = rng.uniform(0.1, 0.9, (2, HEIGHT, WIDTH)).astype(np.float32)
+    mask = np.ones((HEIGHT, WIDTH), bool)
+    mask[3, 5] = False
+    capture = Capture(views, "noise", np.zeros((HEIGHT, WIDTH), bool))
+    size = rng.uniform(0.2, 1.5, (HEIGHT, WIDTH)).astype(np.float32)
+    result = Result(views[0], size, views[1], np.ones(1, np.float32), np.ones((1, 2, 2), np.float32), 1.0, {})
+    return site.pictures_of(capture, result, GroundTruth(views[1], size[::-1].copy(), mask))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, pictures):
+    out = tmp_path_factory.mktemp("site")
+    site.build(ROOT, out, pictures, "https://github.com/owner/name")
+    return out
+
+
+def test_site_has_a_page_for_every_lesson_and_nothing_else(folder):
+    assert sorted(path.name for path in folder.iterdir()) == sorted(PAGES)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_is_read_narrow_by_keyboard_and_without_a_network(browser, folder, name):  # noqa: F811
+    assert page_problems(browser, folder / name) == []
+
+
+def test_lessons_keep_their_figures_sliders_and_formulas(folder):
+    for lesson in LESSONS:
+        page = (folder / f"{lesson.stem}.html").read_text()
+        outputs = [output for cell in nbformat.read(lesson, 4).cells for output in cell.get("outputs", [])]
+        htmls = [output.data["text/html"] for output in outputs if "text/html" in output.get("data", {})]
+        assert htmls and all(html in page for html in htmls)
+        assert page.count("<math") > 10 and "\\tag" not in page
+
+
+def test_links_lead_to_pages_that_exist_and_to_binder_and_colab(folder):
+    for name in PAGES:
+        for target in re.findall(r'<a [^>]*href="([^"#]+)', (folder / name).read_text()):
+            if not target.startswith("https:"):
+                assert (folder / target).is_file(), f"{name} leads to {target}"
+    lesson = LESSONS[0].name
+    index = (folder / "index.html").read_text()
+    assert f'"https://mybinder.org/v2/gh/owner/name/HEAD?urlpath=lab/tree/notebooks/{lesson}"' in index
+    assert f'"https://colab.research.google.com/github/owner/name/blob/main/notebooks/{lesson}"' in index
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_in_light_and_dark(browser, folder, scheme):  # noqa: F811
+    with Opened(browser, folder / "index.html", WIDE, scheme) as opened:
+        colours = opened.page.evaluate(
+            "getComputedStyle(document.body).color + getComputedStyle(document.body).backgroundColor"
+        )
+    channels = np.array([int(value) for value in re.findall(r"\d+", colours)]).reshape(2, 3) / 255
+    ink, ground = channels @ [0.2126, 0.7152, 0.0722]
+    assert (ground > 0.9 and ink < 0.2) if scheme == "light" else (ground < 0.15 and ink > 0.8)
+
+
+def shown(page):
+    """The text beneath each picture of the comparison: its name and its value."""
+    told = "all => all.map((c) => [c.querySelector('strong').textContent, c.querySelector('.value').textContent])"
+    return dict(page.locator(".figures figcaption").evaluate_all(told))
+
+
+def assert_shown(page, pictures, row, column):
+    told = shown(page)
+    assert list(told) == list(pictures)
+    for name, picture in pictures.items():
+        value = picture.values[row, column]
+        number, _, unit = told[name].partition(" ")
+        if np.isnan(value):
+            assert told[name] == "not known"
+        else:
+            # Four decimals of one of 65535 steps.
+            assert abs(float(number) - value) < 1e-4 and unit == picture.unit, name
+
+
+def test_comparison_tells_the_values_of_the_pixel_pointed_at(browser, folder, pictures):  # noqa: F811
+    with Opened(browser, folder / "compare.html", WIDE) as opened:
+        page = opened.page
+        assert_shown(page, pictures, HEIGHT // 2, WIDTH // 2)
+        page.locator(".column").press("ArrowRight")
+        page.locator(".row").press("Home")
+        assert_shown(page, pictures, 0, WIDTH // 2 + 1)
+        frame = page.locator(".figures .frame").nth(2)
+        box = frame.bounding_box()
+        frame.click(position={"x": 5.5 / WIDTH * box["width"], "y": 3.5 / HEIGHT * box["height"]})
+        assert_shown(page, pictures, 3, 5)
+        assert shown(page)["true defocus map"] == "not known"
+        assert page.locator(".where").inner_text().startswith("Column 5, row 3")
+
+
+def test_wipe_shows_either_picture_and_moves_by_keyboard_and_pointer(browser, folder):  # noqa: F811
+    with Opened(browser, folder / "compare.html", WIDE) as opened:
+        page = opened.page
+        over, place = page.locator(".over"), page.locator(".place")
+        clipped = "image => image.style.clipPath"
+        assert over.evaluate(clipped) == "inset(0px 50% 0px 0px)"
+        place.press("ArrowRight")
+        assert over.evaluate(clipped) == "inset(0px 49% 0px 0px)"
+        frame = page.locator(".wipe .frame")
+        across = frame.bounding_box()["width"]
+        frame.hover(position={"x": across / 2, "y": 50})
+        page.mouse.down()
+        frame.hover(position={"x": across / 4, "y": 50})
+        page.mouse.up()
+        assert over.evaluate(clipped) == "inset(0px 75% 0px 0px)"
+        before = over.get_attribute("src")
+        page.locator(".left").select_option(label="defocus map")
+        assert over.get_attribute("src") != before
+        assert over.get_attribute("alt").startswith("defocus map. ")
+
+
+FAULTS = {
+    "error: ": ("const [sources, text] = frames[at];", "throw new Error('a callback that raises');"),
+    "a slider that changes nothing": ("addEventListener('input', show)", "addEventListener('none', show)"),
+    "a picture without alternative text": (re.compile(r'<img ([^>]*)alt="[^"]*"'), r'<img \1alt=""'),
+    "a figure without a caption": (re.compile("<figcaption>.*?</figcaption>", re.DOTALL), ""),
+    "1216 pixels wide on a screen of 400": ("<main", '<div style="width: 1200px; height: 1px"></div><main'),
+    "asks the network for": ("<main", '<script src="https://example.org/math.js"></script><main'),
+    "a formula that is not drawn": ('<main id="content">', "<main><p>$\\hat I_s$</p>"),
+    "focus is not seen": ("<main", "<style>:focus-visible { outline: none; }</style><main"),
+    "the keyboard reaches": ('<input type="range"', '<input tabindex="-1" type="range"'),
+    "a control without a name": (re.compile("<label (.*?)</label>", re.DOTALL), r"<div \1</div>"),
+}
+
+
+@pytest.mark.parametrize(("problem", "fault"), FAULTS.items(), ids=FAULTS)
+def test_a_fault_of_a_page_is_told(browser, folder, tmp_path, problem, fault):  # noqa: F811
+    """On the last frames of lesson 1 alone, which make a small page."""
+    page = (folder / f"{LESSONS[0].stem}.html").read_text()
+    head, figure = page.partition("<main")[0], page.rpartition("<figure data-frames")
+    copy = f'{head}<main id="content">{"".join(figure[1:])}'
+    path = tmp_path / "page.html"
+    path.write_text(copy)
+    assert page_problems(browser, path) == []
+    broken = re.sub(
+        fault[0] if isinstance(fault[0], re.Pattern) else re.escape(fault[0]),
+        fault[1].replace("\\h", "\\\\h"),
+        copy,
+        count=1,
+    )
+    assert broken != copy
+    path.write_text(broken)
+    assert any(found.startswith(problem) for found in page_problems(browser, path)), page_problems(
+        browser, path
+    )
+
+
+def test_lessons_that_cannot_be_shown_are_refused(tmp_path, pictures):
+    notebooks = tmp_path / "notebooks"
+    with pytest.raises(InputError, match="found no lessons"):
+        site.build(tmp_path, tmp_path, pictures)
+    notebooks.mkdir()
+    lesson = nbformat.read(LESSONS[0], as_version=4)
+    code = next(cell for cell in lesson.cells if cell.cell_type == "code")
+    view = nbformat.v4.new_output("display_data", {"application/vnd.jupyter.widget-view+json": {}})
+    error = nbformat.v4.new_output("error", ename="ValueError", evalue="", traceback=[])
+    for outputs, count, told in [
+        ([], None, "was not executed"),
+        ([error], 1, "stopped with an error"),
+        ([view], 1, "sliders that need a kernel"),
+    ]:
+        code.outputs, code.execution_count = outputs, count
+        nbformat.write(lesson, notebooks / LESSONS[0].name)
+        with pytest.raises(InputError, match=f"cell 1 .*{told}.*make notebooks"):
+            site.build(tmp_path, tmp_path / "out", pictures)
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_an_address_there_are_no_launch_links_and_a_wrong_one_is_refused():
+    assert site.launchers("") == {}
+    assert site.launchers("https://github.com/owner/name.git") == site.launchers(
+        "https://github.com/owner/name"
+    )
+    with pytest.raises(InputError, match="github.com/<owner>/<name>"):
+        site.launchers("https://example.org/owner/name")
+
+
+def test_address_is_that_of_pyproject(tmp_path):
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    text = (tmp_path / "pyproject.toml").read_text()
+    bare = re.sub(r"\[project\.urls\][^\[]*", "", text)
+    (tmp_path / "pyproject.toml").write_text(bare)
+    assert site.project_repository(tmp_path) == ""
+    (tmp_path / "pyproject.toml").write_text(
+        bare + '\n[project.urls]\nRepository = "https://github.com/owner/name"\n'
+    )
+    assert site.project_repository(tmp_path) == "https://github.com/owner/name"
+
+
+def test_pictures_that_do_not_fit_are_refused(pictures):
+    small = Compared(np.zeros((2, 2), np.float32), "A flat picture.", "linear raw", (0.0, 1.0))
+    with pytest.raises(InputError, match="expected one size"):
+        comparison(pictures | {"small": small}, ("photograph", "small"))
+    with pytest.raises(InputError, match="no picture 'sharp'"):
+        comparison(pictures, ("photograph", "sharp"))
+
+
+def test_drawn_pictures_span_their_limits_and_leave_the_unknown_white():
+    values = np.array([[0.0, 0.5, 1.0, np.nan]], np.float32)
+    grey = Compared(values, "", "linear raw", (0.0, 1.0)).drawn()
+    assert grey.tolist() == [[0, round(255 * 0.5 ** (1 / 2.2)), 255, 255]]
+    colour = Compared(values, "", "defocus size", (0.0, 1.0), "viridis").drawn()
+    assert colour[0, 0].tolist() == [84, 1, 68] and colour[0, 3].tolist() == [255, 255, 255]
