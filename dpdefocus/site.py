@@ -67,15 +67,21 @@ def build(root: Path, out_dir: Path, compared: Mapping[str, Compared], repositor
     return [out_dir / name for name in written]
 
 
+def lesson_paths(folder: Path) -> list[Path]:
+    """The lessons of a folder in their order."""
+    paths = sorted(folder.glob("[0-9]*.ipynb"))
+    if not paths:
+        raise InputError(f"{folder}: found no lessons, expected notebooks such as 01_image_formation.ipynb")
+    return paths
+
+
 def read_lessons(folder: Path) -> dict[Path, nbformat.NotebookNode]:
     """The lessons of a folder in their order, each executed.
 
     Raises:
         InputError: none there, or a cell that was not executed, failed, or asks for a kernel.
     """
-    lessons = {path: nbformat.read(path, as_version=4) for path in sorted(folder.glob("[0-9]*.ipynb"))}
-    if not lessons:
-        raise InputError(f"{folder}: found no lessons, expected notebooks such as 01_image_formation.ipynb")
+    lessons = {path: nbformat.read(path, as_version=4) for path in lesson_paths(folder)}
     for path, lesson in lessons.items():
         for number, cell in enumerate(lesson.cells):
             if cell.cell_type != "code":

@@ -1,0 +1,96 @@
+"""Editions of the lessons made from the one source: for students, without solutions; for Colab.
+
+    python -m dpdefocus.editions student --out-dir out/student
+    python -m dpdefocus.editions colab
+
+The first writes copies without solutions and without outputs, to be filled by the student's own kernel. The
+second gives each lesson a first cell that installs the library on Colab, from the address that pyproject.toml
+names, and takes it away where none is named; it does nothing outside of Colab.
+"""
+
+import argparse
+import copy
+import sys
+from pathlib import Path
+
+import nbformat
+
+from dpdefocus.errors import InputError
+from dpdefocus.files import replacing, writable_folder
+from dpdefocus.pages import NOT_SHOWN
+from dpdefocus.site import lesson_paths, project_repository
+
+__all__ = ["student_edition", "with_colab_cell"]
+
+SOLUTION, COLAB = "solution", "colab"
+COLAB_ID = "install-on-colab"
+
+
+def student_edition(lesson: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """The lesson without its cells tagged ``solution``, not yet executed."""
+    lesson = copy.deepcopy(lesson)
+    lesson.cells = [cell for cell in lesson.cells if SOLUTION not in cell.metadata.get("tags", [])]
+    for cell in lesson.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    return lesson
+
+
+def with_colab_cell(lesson: nbformat.NotebookNode, repository: str) -> nbformat.NotebookNode:
+    """The lesson with a cell before its first code that installs the library on Colab, from ``repository``.
+
+    Without an address the lesson has no such cell. Neither it nor its number is shown on the pages.
+    """
+    lesson = copy.deepcopy(lesson)
+    lesson.cells = [cell for cell in lesson.cells if COLAB not in cell.metadata.get("tags", [])]
+    if repository:
+        source = f"""# On Colab the library is installed first. Elsewhere it is there already, and this does nothing.
+import sys
+
+if "google.colab" in sys.modules:
+    %pip install --quiet git+{repository}"""
+        metadata = {"tags": [COLAB, NOT_SHOWN], "jupyter": {"source_hidden": True}}
+        cell = nbformat.v4.new_code_cell(source, id=COLAB_ID, metadata=metadata)
+        first = next(number for number, cell in enumerate(lesson.cells) if cell.cell_type == "code")
+        lesson.cells.insert(first, cell)
+    return lesson
+
+
+def write(lessons: dict[str, nbformat.NotebookNode], folder: Path) -> None:
+    """Write all lessons, name -> notebook, or none."""
+    writable_folder(folder, "out-dir")
+    with replacing(folder, *lessons) as staged:
+        for path, lesson in zip(staged, lessons.values(), strict=True):
+            nbformat.write(lesson, path)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m dpdefocus.editions", description=__doc__.partition("\n")[0]
+    )
+    parser.add_argument("--root", type=Path, default=Path(), help="the project's folder, by default this one")
+    commands = parser.add_subparsers(dest="edition", required=True)
+    student = commands.add_parser("student", help="copies without solutions")
+    student.add_argument("--out-dir", type=Path, required=True, help="folder for the copies")
+    commands.add_parser("colab", help="set the cell for Colab in the lessons themselves")
+    options = parser.parse_args(arguments)
+    try:
+        lessons = {
+            path: nbformat.read(path, as_version=4) for path in lesson_paths(options.root / "notebooks")
+        }
+        if options.edition == "student":
+            write({path.name: student_edition(lesson) for path, lesson in lessons.items()}, options.out_dir)
+            print(f"{len(lessons)} lessons without solutions are in {options.out_dir}")
+        else:
+            repository = project_repository(options.root)
+            changed = {path.name: with_colab_cell(lesson, repository) for path, lesson in lessons.items()}
+            write(changed, options.root / "notebooks")
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
