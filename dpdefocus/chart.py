@@ -129,11 +129,13 @@ def render(chart: Chart, geometry: Geometry, margin: int = 0) -> Float32[np.ndar
     Pixels that an edge crosses are sampled 4 x 4 times, each sample being the area that a straight edge at
     its distance leaves of it. So disc areas and centroids are true to some thousandths of a pixel.
     """
-    height, width = (length + 2 * margin for length in geometry.frame)
-    x, y = np.meshgrid(np.arange(width) - margin, np.arange(height) - margin)
+    rim = margin + 1  # for the gradient
+    height, width = (length + 2 * rim for length in geometry.frame)
+    x, y = np.meshgrid(np.arange(width) - rim, np.arange(height) - rim)
     pixels = np.stack([x, y], axis=-1).reshape(-1, 2).astype(np.float64)
     outside = _distance(chart, geometry.to_chart(pixels)).reshape(height, width)
-    scale = _scale(geometry, pixels).reshape(height, width)
+    # Millimetres per pixel across the edge, whichever way it runs.
+    scale = np.hypot(*np.gradient(outside))
     image = (outside < 0).astype(np.float32)
 
     crossed = np.abs(outside) < 0.75 * scale
@@ -145,7 +147,7 @@ def render(chart: Chart, geometry: Geometry, margin: int = 0) -> Float32[np.ndar
             distance = _distance(chart, geometry.to_chart(edge_pixels + [step_x, step_y]))
             total += np.clip(0.5 - distance / edge_scale, 0, 1)
     image[crossed] = total / EDGE_SAMPLES**2
-    return image
+    return image[1:-1, 1:-1]
 
 
 def on_page(chart: Chart) -> Geometry:
@@ -243,13 +245,6 @@ def _distance(chart: Chart, points: np.ndarray) -> np.ndarray:
     nearest = np.clip(nearest, 0, [chart.cols - 1, chart.rows - 1]).astype(int)
     disc = nearest[:, 1] * chart.cols + nearest[:, 0]
     return np.hypot(*(points - chart.centres[disc]).T) - chart.radii[disc]
-
-
-def _scale(geometry: Geometry, pixels: np.ndarray) -> np.ndarray:
-    """Millimetres of the chart that a pixel is wide, the geometric mean over directions."""
-    here, right, below = (geometry.to_chart(pixels + step) for step in ([0, 0], [0.5, 0], [0, 0.5]))
-    (a, b), (c, d) = (2 * (right - here)).T, (2 * (below - here)).T
-    return np.sqrt(np.abs(a * d - b * c))
 
 
 def _with_resolution(png: bytes, dpi: float) -> bytes:

@@ -217,7 +217,7 @@ def smooth_vignetting(frame: tuple[int, int]) -> Float32[np.ndarray, "2 height w
     x, y = x[None, :], y[:, None]
     common = 1 / (1 + 0.55 * (x**2 + y**2)) ** 2
     left, right = 1 - 0.22 * x + 0.05 * y, 0.88 + 0.20 * x - 0.04 * y
-    return np.stack([common * left, common * right]) / np.float32(1.15)
+    return (np.stack([common * left, common * right]) / 1.15).astype(np.float32)
 
 
 def bad_photographs(good: ChartPhotographs, kind: str, seed: int = 1) -> ChartPhotographs:

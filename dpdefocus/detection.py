@@ -333,42 +333,29 @@ def _count_from_markers(indices, points, light, contrast):
         StepError: no markers, or several sets of them, or mirrored ones.
     """
     lights = {tuple(index): value for index, value in zip(indices, light, strict=True)}
-    dark = {place for place, value in lights.items() if value < MARKER_BELOW}
-    turns = [
-        np.array([[1, 0], [0, 1]]),
-        np.array([[0, 1], [-1, 0]]),
-        np.array([[-1, 0], [0, -1]]),
-        np.array([[0, -1], [1, 0]]),
-    ]
-    mirror = np.array([[1, 0], [0, -1]])
-    found = {}
-    for mirrored in (False, True):
-        places = [
-            (turn @ mirror if mirrored else turn, np.array(place))
-            for turn in turns
-            for place in dark
-            if all(
-                tuple(np.array(place) + (turn @ mirror if mirrored else turn) @ marker) in dark
-                for marker in MARKERS
-            )
-        ]
-        found[mirrored] = places
-    picture = picture_of(contrast, points, marked=points[light < MARKER_BELOW])
-    if len(found[False]) != 1:
-        if not found[False] and len(found[True]) == 1:
-            raise StepError(
-                "order", "the chart is seen mirrored. Take photographs that are not flipped", picture
-            )
+    quarters = [np.linalg.matrix_power(np.array([[0, 1], [-1, 0]]), quarter) for quarter in range(4)]
+    mirrored = [turn @ np.array([[1, 0], [0, -1]]) for turn in quarters]
+    fits = []
+    for turn in quarters + mirrored:
+        for origin in indices:
+            seen = [lights.get(tuple(origin + turn @ marker), 1.0) for marker in MARKERS]
+            if max(seen) < MARKER_BELOW:
+                fits.append((np.abs(np.array(seen) - MARKER_LIGHT).max(), turn, origin))
+    fits.sort(key=lambda fit: fit[0])
+    small = light < MARKER_BELOW
+    picture = picture_of(contrast, points, marked=points[small])
+    # Discs that something hides in part may make a triangle too, but none of three right amounts of light.
+    if not fits or (len(fits) > 1 and fits[1][0] < 2 * fits[0][0]):
         raise StepError(
             "order",
-            f"found {len(found[False])} sets of the chart's three markers, which are smaller discs at its "
-            "middle, "
-            f"among {len(indices)} discs of which {len(dark)} are smaller; expected one. Photograph a chart "
-            "by "
-            "dpdefocus.chart, with its middle in view and nothing before it",
+            f"found {len(fits)} sets of the chart's three markers, the smaller discs at its middle, among "
+            f"{len(indices)} discs of which {np.count_nonzero(small)} are smaller; expected one. Photograph a "
+            "chart by dpdefocus.chart, with its middle in view and nothing before it",
             picture,
         )
-    turn, origin = found[False][0]
+    _, turn, origin = fits[0]
+    if np.linalg.det(turn) < 0:
+        raise StepError("order", "the chart is seen mirrored. Take photographs that are not flipped", picture)
     return (indices - origin) @ turn
 
 

@@ -46,7 +46,7 @@ class Geometry:
     def disc_centroids(
         self, centres: Float[np.ndarray, "points 2"], radii: Float[np.ndarray, " points"]
     ) -> Float[np.ndarray, "points 2"]:
-        """Centroids, in pixels, of discs' images: on a tilted chart these are not the images of their centres.
+        """Centroids, in pixels, of discs' images: on a tilted chart not the images of their centres.
 
         A disc of centre m and radius R has the dual conic `C* = [m m^T - R^2 I, m; m^T, 1]`. Its image is
         `H C* H^T`, an ellipse, whose last column holds the centre (Hartley & Zisserman, Sec. 8.3).

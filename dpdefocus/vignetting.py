@@ -27,12 +27,13 @@ def mean_sheet(
 ) -> Float32[np.ndarray, "2 height width"]:
     """W_l and W_r: the robust mean of the sheets in each pixel, smoothed, on the brightness of their mean.
 
-    The lamp may change from sheet to sheet: each is brought to the same mean first, both views alike. Of
-    three sheets or more the brightest and the darkest value of each pixel are left out: a reflex or a grain
+    The lamp may change from sheet to sheet: each is brought to the same level first, both views alike, by the
+    median of its ratio to their mean. Of three sheets or more the brightest and the darkest value of each pixel are left out: a reflex or a grain
     of dust in one of them does not count.
     """
-    level = sheets.mean((1, 2, 3), keepdims=True)
-    even = sheets * (level.mean() / level)
+    coarse = sheets[:, :, ::4, ::4]
+    level = np.median(coarse / coarse.mean(0), axis=(1, 2, 3), keepdims=True)
+    even = sheets / level
     mean = even.mean(0)
     if len(sheets) >= 3:
         mean = (len(sheets) * mean - even.max(0) - even.min(0)) / (len(sheets) - 2)
