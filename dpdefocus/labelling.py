@@ -15,6 +15,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from dpdefocus.progress import progress
+
 
 def data_cost(
     energies: Float[Array, "labels height width"], floor: float, slack: float, cap: float
@@ -76,7 +78,8 @@ def label_marginals(
         finer = pyramid[-1]
         pyramid.append((2 * _halve(finer[0]), _halve(finer[1]), _halve(finer[2])))
     messages = None
-    for (unary, up, left), iterations in zip(pyramid[::-1], sweeps, strict=True):
+    grids = list(zip(pyramid[::-1], sweeps, strict=True))
+    for (unary, up, left), iterations in progress(grids, "defocus map"):
         shape = unary.shape
         if messages is None:
             messages = jnp.zeros(shape), jnp.zeros(shape)

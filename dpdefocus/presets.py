@@ -33,6 +33,7 @@ class FastSettings:
         layers: planes of the multiplane image.
         feather: standard deviation of the blur of the layers' outlines, in pixels.
         variation: weight of the total variation in the deconvolution.
+        noise_corrected: whether the noise's own share, measured in the capture, is taken off the energies.
     """
 
     nearest: float = 0.0
@@ -50,11 +51,13 @@ class FastSettings:
     layers: int = 12
     feather: float = 1.5
     variation: float = 1e-3
+    noise_corrected: bool = False
 
 
 PRESETS: dict[str, FastSettings | PublishedSettings] = {
     "fast": FastSettings(),
     "classroom": FastSettings(hypotheses=15, sweeps=(15, 8), layers=8),
+    "low_light": FastSettings(noise_corrected=True),
     "paper": PublishedSettings(nearest=0.1, farthest=1.6),
 }
 

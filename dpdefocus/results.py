@@ -81,7 +81,7 @@ def save_result(result: Result, out_dir: str | Path) -> None:
     folder = writable_folder(out_dir)
     texts = {name: np.array(json.dumps(getattr(result, name))) for name in ("settings", "versions")}
     with replacing(folder, NPZ, "all_in_focus.png", "defocus_map.png") as (npz, sharp, defocus):
-        np.savez(npz, **result._arrays(), **texts, seconds=np.float64(result.seconds))
+        np.savez_compressed(npz, **result._arrays(), **texts, seconds=np.float64(result.seconds))
         write_image(sharp, _sixteen_bits(result.all_in_focus, 0.0, 1.0))
         smallest, largest = float(result.scales.min()), float(result.scales.max())
         write_image(defocus, _sixteen_bits(result.defocus_map, smallest, largest))

@@ -16,9 +16,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from dpdefocus import mpi, published
+from dpdefocus.bias import estimate_noise
 from dpdefocus.data import Calibration, Capture
 from dpdefocus.deblur import DEPTH_GAP, deblur, layer_weights
 from dpdefocus.errors import InputError
@@ -26,7 +27,13 @@ from dpdefocus.labelling import data_cost, edge_weights, label_marginals, sub_la
 from dpdefocus.overlap import Overlap, centred
 from dpdefocus.presets import FastSettings, preset_settings
 from dpdefocus.results import Result
-from dpdefocus.wiener import kernel_deviation, kernel_reach, local_energy, residual_images
+from dpdefocus.wiener import (
+    kernel_deviation,
+    kernel_reach,
+    local_energy,
+    noise_energy,
+    residual_images,
+)
 
 MIDDLE_GREY = 0.5  # mean of the views after normalisation
 EDGE_RANGE = 0.3  # of sizes, in units of the calibrated kernels, at which confidence falls to 1/e
@@ -107,14 +114,19 @@ def estimate_defocus(
     kernels: Float[Array, "rows cols views kernel kernel"],
     settings: FastSettings,
     name: str,
+    saturated: Bool[np.ndarray, "height width"] | None = None,
 ) -> DefocusEstimate:
     """The defocus map of views at middle grey; `name` is the capture's, for errors.
 
+    Pixels that are `saturated` say nothing of the noise; for the map they are as good as others.
+
     Raises:
-        InputError: left and right look swapped.
+        InputError: left and right look swapped; or the noise is to be corrected for and cannot be measured.
     """
     energies, reduced, scales = hypothesis_energies(views, kernels, settings)
     _check_sides(views, kernels, energies, settings, name)
+    if settings.noise_corrected:
+        energies = without_noise(energies, views, reduced, kernels, scales, settings, saturated)
     costs = data_cost(energies, settings.floor, settings.slack, settings.cap)
     up, left = edge_weights(reduced.mean(0), settings.contrast)
     marginals = label_marginals(costs, up, left, settings.smoothness, settings.limit, settings.sweeps)
@@ -126,11 +138,12 @@ def estimate_defocus(
 
 def _solve_fast(capture: Capture, calibration: Calibration, settings: FastSettings) -> dict[str, Array]:
     gain, views, kernels = _normalised(capture, calibration)
-    estimate = estimate_defocus(views, kernels, settings, capture.name)
+    estimate = estimate_defocus(views, kernels, settings, capture.name, capture.saturated)
     layers = layer_scales(estimate.defocus, settings.layers)
-    outlined = fronts_widened(estimate.defocus, 2 * estimate.reduction)
-    weights = feathered(layer_weights(outlined, layers), settings.feather)
-    sharp = deblur(views, kernels, layers, weights, kernel_reach(kernels, REACH), settings.variation)
+    reach = kernel_reach(kernels, REACH)
+    sizes = least_around(fronts_widened(estimate.defocus, 2 * estimate.reduction), int(reach))
+    weights = feathered(layer_weights(sizes, layers), settings.feather)
+    sharp = deblur(views, kernels, layers, weights, reach, settings.variation)
     return {
         "all_in_focus": jnp.clip(sharp / gain, 0, 1),
         "defocus_map": estimate.defocus,
@@ -146,15 +159,44 @@ def hypothesis_energies(
     settings: FastSettings,
 ) -> tuple[Float[Array, "hypotheses h w"], Float[Array, "views h w"], Float[Array, " hypotheses"]]:
     """Windowed energy of each defocus hypothesis on reduced views, those views, and the sizes tried."""
-    reduction = max(1, round(kernel_deviation(kernels) / settings.blur_per_pixel))
+    reduction, overlap, reach = _reduced_tiles(views, kernels, settings)
     reduced = reduce(views, reduction)
     scales = jnp.linspace(settings.nearest, settings.farthest, settings.hypotheses)
-    reach = kernel_reach(kernels, REACH) / reduction
-    overlap = Overlap(
-        *reduced.shape[1:], *kernels.shape[:2], margin=int(np.ceil(2 * reach * settings.farthest))
-    )
     residuals = residual_images(reduced, kernels, scales, overlap, reduction)
-    return local_energy(residuals, int(np.ceil(reach)), settings.window), reduced, scales
+    return local_energy(residuals, reach, settings.window), reduced, scales
+
+
+def _reduced_tiles(views, kernels, settings) -> tuple[int, Overlap, int]:
+    """By what factor the views are reduced, the tiles of the reduced views, and the kernels' reach there."""
+    reduction = max(1, round(kernel_deviation(kernels) / settings.blur_per_pixel))
+    reach = kernel_reach(kernels, REACH) / reduction
+    size = (-(-length // reduction) for length in views.shape[1:])
+    overlap = Overlap(*size, *kernels.shape[:2], margin=int(np.ceil(2 * reach * settings.farthest)))
+    return reduction, overlap, int(np.ceil(reach))
+
+
+def without_noise(
+    energies: Float[Array, "hypotheses h w"],
+    views: Float[Array, "views height width"],
+    reduced: Float[Array, "views h w"],
+    kernels: Float[Array, "rows cols views kernel kernel"],
+    scales: Float[Array, " hypotheses"],
+    settings: FastSettings,
+    saturated: Bool[np.ndarray, "height width"] | None = None,
+) -> Float[Array, "hypotheses h w"]:
+    """Energies less what the capture's own noise, of variance ``a I + b``, is expected to add (lesson 3).
+
+    Small kernels let more of it into the residual than large ones do, so that noise left in favours too much
+    blur.
+
+    Raises:
+        InputError: the noise cannot be measured in the capture.
+    """
+    reduction, overlap, _ = _reduced_tiles(views, kernels, settings)
+    noise = estimate_noise(np.asarray(views), saturated)
+    variance = noise.gain * reduced.mean(0) + noise.offset
+    added = noise_energy(kernels, scales, overlap, reduction)
+    return jnp.maximum(energies - added[:, None, None] * variance[None], 0)
 
 
 def reduce(views: Float[Array, "views height width"], factor: int) -> Float[Array, "views h w"]:
@@ -179,10 +221,25 @@ def fronts_widened(defocus: Float[Array, "height width"], radius: int) -> Float[
     far side belongs to the near surface, and taken for the far one's it would ring; the other mistake only
     leaves a rim of the far side a little soft.
     """
-    size = 2 * radius + 1
-    along = jax.lax.reduce_window(defocus, jnp.inf, jax.lax.min, (size, 1), (1, 1), "SAME")
-    nearest = jax.lax.reduce_window(along, jnp.inf, jax.lax.min, (1, size), (1, 1), "SAME")
+    nearest = _least(defocus, radius)
     return jnp.where(defocus - nearest > DEPTH_GAP, nearest, defocus)
+
+
+def least_around(defocus: Float[Array, "height width"], radius: int) -> Float[Array, "height width"]:
+    """The map with the smallest size within some pixels, where that is smaller by a little.
+
+    Beside a strong edge the map may run from the edge's own size up to that of a bare surface behind it.
+    To undo more blur than an edge has rings along it, to undo less leaves it a little soft. Larger steps are
+    fronts, and stay.
+    """
+    nearest = _least(defocus, radius)
+    return jnp.where(defocus - nearest <= DEPTH_GAP, nearest, defocus)
+
+
+def _least(image, radius):
+    size = 2 * radius + 1
+    along = jax.lax.reduce_window(image, jnp.inf, jax.lax.min, (size, 1), (1, 1), "SAME")
+    return jax.lax.reduce_window(along, jnp.inf, jax.lax.min, (1, size), (1, 1), "SAME")
 
 
 def layer_scales(defocus: Float[Array, "height width"], layers: int) -> Float[Array, " layers"]:
@@ -252,7 +309,8 @@ def _solve_published(capture, calibration, settings, checkpoint):
     # The map is found in either case: it refuses swapped views before hours are spent on them.
     gain, views, kernels = _normalised(capture, calibration)
     found = layer_scales(
-        estimate_defocus(views, kernels, FastSettings(), capture.name).defocus, settings.layers
+        estimate_defocus(views, kernels, FastSettings(), capture.name, capture.saturated).defocus,
+        settings.layers,
     )
     settings = replace(settings, nearest=max(float(found[-1]), 0.1), farthest=float(found[0]))
     if capture.name in published.HAND_SETTINGS:

@@ -141,3 +141,35 @@ def _inside(length: int, border: int) -> Float[Array, " length"]:
     position = np.arange(length)
     edge = np.minimum(position, length - 1 - position)
     return jnp.asarray(np.where(edge >= border, 1.0, 1e-3), jnp.float32)
+
+
+@partial(jax.jit, static_argnames=("overlap", "reduction"))
+def noise_energy(
+    kernels: Float[Array, "rows cols views kernel kernel"],
+    scales: Float[Array, " hypotheses"],
+    overlap: Overlap,
+    reduction: int = 1,
+) -> Float[Array, " hypotheses"]:
+    """Power that white noise of variance one in either view leaves in the cross residual of each hypothesis.
+
+    ``mean_f P(f) Σ_v |K_d^v|² / B``, and the mean over the grid: the right view's kernel filters the left
+    view's noise and the other way round. ``P`` is the noise's power after the reduction of the views, whose
+    low-pass filter is a triangle of twice the factor's width along either axis.
+    """
+    fy, fx = frequencies(overlap, reduction)
+    ratio = noise_to_signal(fy, fx)
+    offset = np.arange(-reduction, reduction + 1) + (0.5 if reduction % 2 == 0 else 0)
+    triangle = np.maximum(1 - np.abs(offset) / reduction, 0)
+    triangle = triangle / triangle.sum()
+    variance, shared = (triangle**2).sum(), (triangle[reduction:] * triangle[: reduction + 1]).sum()
+    along_y, along_x = (variance + 2 * shared * jnp.cos(2 * jnp.pi * f * reduction) for f in (fy, fx))
+    # Every column of a real-input transform but the first and the last stands for its mirror image too.
+    twice = np.full(fx.shape, 2.0, np.float32)
+    twice[0] = twice[-1] = 1
+    power = along_y[:, None] * (along_x * twice)[None] / (overlap.tile[0] * overlap.tile[1])
+
+    def of_scale(scale):
+        passed = (jnp.abs(scaled_spectra(kernels, scale, fy, fx)) ** 2).sum(2)
+        return (power[None, None] * passed / (passed + ratio[None, None])).sum((-2, -1)).mean()
+
+    return jax.lax.map(of_scale, scales)

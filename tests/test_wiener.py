@@ -3,12 +3,14 @@ import numpy as np
 import pytest
 
 from dpdefocus.overlap import Overlap, scaled_spectra
+from dpdefocus.solve import reduce
 from dpdefocus.wiener import (
     cross_residual,
     hypothesis_energy,
     kernel_deviation,
     kernel_reach,
     local_energy,
+    noise_energy,
     noise_to_signal,
     residual_images,
     wiener_estimate,
@@ -96,3 +98,18 @@ def test_reach_and_deviation_of_a_disc():
     kernels = jnp.asarray(np.broadcast_to(disc / disc.sum(), (1, 1, 2, 41, 41)))
     assert kernel_reach(kernels, 0.98) == pytest.approx(10, abs=0.3)
     assert kernel_deviation(kernels) == pytest.approx(5, abs=0.1)  # a disc's deviation is half its radius
+
+
+@pytest.mark.parametrize("reduction", [1, 2, 3])
+def test_noise_energy_is_what_sampled_noise_leaves(reduction):
+    """Noise drawn at full size, reduced as the solver reduces views: the residuals' power inside the image."""
+    shape = (120 * reduction, 140 * reduction)
+    noise = np.random.default_rng(5).standard_normal((2, *shape)).astype(np.float32)
+    kernels = jnp.asarray(np.broadcast_to(half_discs(9, 3), (2, 2, 2, 9, 9)))
+    overlap, scales = Overlap(120, 140, 2, 2, margin=12), jnp.array([0.0, 0.5, 1.5])
+    residuals = np.asarray(
+        residual_images(reduce(jnp.asarray(noise), reduction), kernels, scales, overlap, reduction)
+    )
+    expected = noise_energy(kernels, scales, overlap, reduction)
+    # The kernels overlap by a cell in the blend, which averages; at the very centres of cells nothing is blended.
+    np.testing.assert_allclose((residuals[:, 12:-12, 12:-12] ** 2).mean((1, 2)), expected, rtol=0.05)
