@@ -26,7 +26,7 @@ from dpdefocus.chart import Chart, load_chart, render
 from dpdefocus.detection import Discs, StepError, contrast_of, find_chart, picture_of
 from dpdefocus.errors import InputError
 from dpdefocus.files import replacing, writable_folder, write_image
-from dpdefocus.kernel_fit import KernelFitSettings, fit_kernels
+from dpdefocus.kernel_fit import KernelFitSettings, centroids, fit_kernels
 from dpdefocus.photographs import Photographs, check_exposure, read_photographs
 from dpdefocus.progress import progress
 from dpdefocus.results import current_versions
@@ -51,7 +51,7 @@ class CalibrationReport:
     """A calibration, and how far it can be trusted.
 
     Args:
-        kernel_residuals: of the fit, relative to the chart's contrast, in each cell and view.
+        kernel_residuals: root mean square of the fit, relative to the sharp chart's standard deviation.
         reprojection: root mean square distance, in pixels, of the discs found from where the geometry puts
             them, in each cell; NaN without discs.
         disparity: centroid of the left kernel minus that of the right one, (x, y) in pixels.
@@ -125,22 +125,22 @@ def calibrate(
     warnings += check_coverage(discs, found, crop, picture)
 
     next(steps)
-    sharp, views, remarks = sharp_chart(photographs, vignetting, found, chart, crop)
+    sharp, views, remarks = sharp_chart(photographs, vignetting, found, chart, crop, margin=size // 2)
     warnings += remarks
     list(steps)
     fit = _step("kernels", fit_kernels, sharp, views, grid, size, settings)
-    kernels = np.asarray(fit.kernels, np.float32)
-    disparity = _centroids(kernels[:, :, 0]) - _centroids(kernels[:, :, 1])
+    kernels = fit.kernels.astype(np.float32)
     return CalibrationReport(
         data.Calibration(kernels, vignetting),
         found,
-        np.asarray(fit.residuals),
+        fit.residuals / sharp.std(),
         reprojection,
-        disparity,
+        _centroids_xy(kernels[:, :, 0]) - _centroids_xy(kernels[:, :, 1]),
         discs,
         tuple(warnings + kernel_warnings(kernels)),
         picture,
-        {"grid": list(grid), "size": size, "crop": list(crop), "distortion": distortion},
+        {"grid": list(grid), "size": size, "crop": list(crop), "distortion": distortion}
+        | {"weights": fit.weights._asdict(), "iterations": fit.iterations, "gap": fit.gap},
     )
 
 
@@ -196,10 +196,13 @@ def sharp_chart(
     found: Discs,
     chart: Chart,
     crop: tuple[int, int],
+    margin: int,
 ) -> tuple[
-    Float32[np.ndarray, "crop_height crop_width"], Float32[np.ndarray, "2 crop_height crop_width"], list[str]
+    Float32[np.ndarray, "sharp_height sharp_width"],
+    Float32[np.ndarray, "2 crop_height crop_width"],
+    list[str],
 ]:
-    """The chart as it would be without blur, the views on its brightness, and remarks.
+    """The chart as it would be without blur, with a margin; the views on its brightness; and remarks.
 
         sharp = M L_white + (1 - M) L_black,   L = (left + right) / (W_l + W_r),
 
@@ -209,23 +212,28 @@ def sharp_chart(
     """
     frame = photographs.frame
     top, left = ((whole - part) // 2 for whole, part in zip(frame, crop, strict=True))
-    covered = render(chart, found.geometry.shifted(top, left, crop))
-    screens = {
-        name: np.stack([data.smooth_field(view) for view in getattr(photographs, name)])
-        for name in ("white", "black")
-    }
-    both = vignetting.sum(0)
-    white, black = (data.centre(screens[name].sum(0) / both, crop) for name in ("white", "black"))
-    seen = np.stack([data.centre(view, crop) for view in screens["white"]])
-    views = np.stack([data.centre(view, crop) for view in photographs.chart]) * (white / seen)
+    covered = render(chart, found.geometry.shifted(top, left, crop), margin)
+    seen_white, seen_black = (
+        np.stack([data.smooth_field(view) for view in pair])
+        for pair in (photographs.white, photographs.black)
+    )
+    around = tuple(length + 2 * margin for length in crop)
+    white, black = (
+        data.centre(
+            np.pad(seen.sum(0) / vignetting.sum(0), margin, mode="reflect", reflect_type="odd"), around
+        )
+        for seen in (seen_white, seen_black)
+    )
+    inner = data.centre(white, crop)
+    seen_white = np.stack([data.centre(view, crop) for view in seen_white])
+    views = np.stack([data.centre(view, crop) for view in photographs.chart]) * (inner / seen_white)
 
-    ratio = (seen[0] / seen[1]) / data.centre(vignetting[0] / vignetting[1], crop)
+    ratio = (seen_white[0] / seen_white[1]) / data.centre(vignetting[0] / vignetting[1], crop)
     remarks = []
     if np.abs(ratio - 1).max() > VIEW_RATIO:
         remarks.append(
-            "left / right of the white screen and of the white sheets differ by up to "
-            f"{np.abs(ratio - 1).max():.1%}: "
-            "take both at the same focus distance"
+            f"left / right of the white screen and of the white sheets differ by up to "
+            f"{np.abs(ratio - 1).max():.1%}: take both at the same focus distance"
         )
     sharp = covered * white + (1 - covered) * black
     return sharp.astype(np.float32), views.astype(np.float32), remarks
@@ -234,7 +242,7 @@ def sharp_chart(
 def kernel_warnings(kernels: Float32[np.ndarray, "rows cols 2 kernel kernel"]) -> list[str]:
     """What the kernels tell of a wrong set-up: focus, swapped or turned views, too small a field."""
     warnings = []
-    along, across = (_centroids(kernels[:, :, 0]) - _centroids(kernels[:, :, 1])).mean((0, 1))
+    along, across = (_centroids_xy(kernels[:, :, 0]) - _centroids_xy(kernels[:, :, 1])).mean((0, 1))
     size = kernels.shape[-1]
     offset = np.arange(size) - size // 2
     mean = kernels.mean((0, 1, 2))
@@ -346,10 +354,9 @@ def _per_cell(cells, found, grid):
     return count.reshape(grid), rms.reshape(grid)
 
 
-def _centroids(kernels):
+def _centroids_xy(kernels):
     """(x, y) of kernels [..., kernel, kernel] from their centre pixel."""
-    offset = np.arange(kernels.shape[-1]) - kernels.shape[-1] // 2
-    return np.stack([kernels.sum(-2) @ offset, kernels.sum(-1) @ offset], axis=-1)
+    return centroids(kernels)[..., ::-1]
 
 
 def _rounded(values: np.ndarray) -> list:

@@ -148,7 +148,7 @@ def photograph_chart(
     if geometry.frame != frame:
         raise InputError(f"photograph_chart: the geometry's frame is {geometry.frame}, expected {frame}")
     if chart is None:
-        chart = filling(_page(geometry), dpi=92)
+        chart = filling(_page(geometry), dpi=92.0)
     if vignetting is None:
         vignetting = smooth_vignetting(frame)
 
@@ -286,17 +286,20 @@ def _page(geometry: Geometry) -> tuple[float, float]:
     return float(width_mm), float(height_mm)
 
 
-def _simulated(data_dir: str, small: bool) -> tuple[np.ndarray, tuple[int, int], tuple[int, int]]:
-    """Kernels, crop and frame of the camera that is asked for."""
+def _simulated(data_dir: str, small: bool, seed: int) -> ChartPhotographs:
+    """Photographs by the camera that is asked for, with its own kernels and vignetting."""
     if data_dir:
-        return (
-            data.load_calibration(Path(data_dir) / "calibration").kernels,
-            data.PIXEL4_CROP,
-            data.PIXEL4_FRAME,
+        calibration = data.load_calibration(Path(data_dir) / "calibration")
+        white = calibration.white
+        dimmed = smooth_vignetting(data.PIXEL4_FRAME) if white is None else white / white.max()
+        return photograph_chart(
+            calibration.kernels, data.PIXEL4_CROP, frame=data.PIXEL4_FRAME, vignetting=dimmed, seed=seed
         )
     camera: Camera = small_camera() if small else pixel4_camera()
+    frame = (252, 336) if small else data.PIXEL4_CROP
     kernels = np.asarray(camera.calibration_kernels, np.float32)
-    return (kernels, (252, 336), (252, 336)) if small else (kernels, data.PIXEL4_CROP, data.PIXEL4_FRAME)
+    dimmed = np.asarray(camera.vignetting(*frame), np.float32)
+    return photograph_chart(kernels, frame, vignetting=dimmed, seed=seed)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -311,15 +314,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the noise (default: %(default)s)")
     given = parser.parse_args(arguments)
     try:
-        kernels, crop, frame = _simulated(given.data, given.small)
-        shots = photograph_chart(kernels, crop, frame=frame, seed=given.seed)
+        shots = _simulated(given.data, given.small, given.seed)
         if given.bad:
             shots = bad_photographs(shots, given.bad, given.seed + 1)
         folder = shots.write(given.out)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(f"photographs of {frame[1]} x {frame[0]} pixels in {folder}")
+    height, width = shots.geometry.frame
+    print(f"photographs of {width} x {height} pixels in {folder}")
     return 0
 
 

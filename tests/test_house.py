@@ -22,6 +22,7 @@ MODULES = sorted((ROOT / "dpdefocus").glob("*.py"))
 ROAD = [
     "errors",
     "files",
+    "raw",
     "data",
     "results",
     "optics",
