@@ -8,10 +8,14 @@ CRV 2016). s is seen as far around the cell as the kernel reaches, so that a cel
 cell's own pixels only, whatever its neighbours' are.
 
 Axes   images [height, width], the views (left, right) first; fields of the programme [cells, views, ...],
-       the cells row by row; kernels [cells, views, size, size], in the result [rows, cols, views, size, size].
+       the cells row by row; kernels [cells, views, size, size], in the result [rows, cols, views, ...].
 Units  linear raw in [0, 1]; the views on the brightness of the sharp chart: correct vignetting before. The
        programme is solved for images divided by √Σ(s − mean)² of the cell: its weights λ depend neither on
        the exposure nor on the size of the cell.
+
+Brightness   A view half a percent brighter than the chart, and vignetting is hardly known better, would move
+centroids by a tenth of a pixel. So the mean of the residual over a cell counts for nothing, and once a first
+fit has told the gain, mean b over mean s*k, b is divided by it and the fit goes on.
 
 Centroids   The pixel [size // 2, size // 2] of a kernel stands for no shift, and the axes run down and to the
 right: a kernel with its centroid at (1, 0) draws the chart one pixel lower than `sharp` shows it. What both
@@ -74,7 +78,7 @@ class KernelFitSettings:
         seed: of the pixels held out.
     """
 
-    gradients: float = 1.0
+    gradients: float = 0.1
     smoothness: tuple[float, ...] = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
     compactness: tuple[float, ...] = (1e-2, 1e-3, 1e-4, 1e-5)
     trial_cells: int = 4
@@ -115,14 +119,16 @@ class Weights(NamedTuple):
 class KernelFit:
     """Fitted kernels and how well they explain the views.
 
-    kernels: each at least zero, with unit sum and a rim of zeros. residuals: root mean square of s*k − b
-    over each cell, linear raw. weights: as chosen. trials: for each candidate tried, the mean square residual
-    on the pixels held out, in units of the cells' contrast. iterations: of the final fit. gap: the most that
-    its energy can lie above the least, as a share of it, the worst of all cells and views.
+    kernels: each at least zero, with unit sum and a rim of zeros. residuals: standard deviation of s*k − b
+    over each cell, linear raw. gains: mean of b over that of s*k, by which b was divided; far from one, the
+    views are not on the brightness of the chart. weights: as chosen. trials: for each candidate tried, the
+    variance of the residual on the pixels held out, in units of the cells' contrast. iterations: of both
+    fits. gap: the most that the energy can lie above the least, as a share of it, the worst of all cells and views.
     """
 
     kernels: Float[np.ndarray, "rows cols views size size"]
     residuals: Float[np.ndarray, "rows cols views"]
+    gains: Float[np.ndarray, "rows cols views"]
     weights: Weights
     trials: dict[Weights, float]
     iterations: int
@@ -132,14 +138,15 @@ class KernelFit:
 class Cells(NamedTuple):
     """What the programme is made of, cell by cell, divided by √Σ(s − mean)².
 
-    The mean of s is taken from s and from b. As Σk = 1 that changes no residual, and it takes out the one
-    direction that would dwarf all others. `known` is 1 where a pixel counts.
+    The mean of s, `mean`, is taken from s and from b. As Σk = 1 that changes no residual, and it takes out
+    the one direction that would dwarf all others. `known` is 1 where a pixel counts.
     """
 
     sharp: Complex[Array, "cells window_height half_width"]
     target: Float[Array, "cells views height width"]
     known: Float[Array, "cells views height width"]
     contrast: Float[Array, " cells"]
+    mean: Float[Array, " cells"]
 
 
 def fit_kernels(
@@ -172,14 +179,18 @@ def fit_kernels(
     trial = _trial_cells(len(cells.contrast), settings.trial_cells)
     weights, trials = _choose(jax.tree.map(lambda field: field[trial], cells), size, settings)
     start = first_guess(len(cells.contrast), len(views), size)
-    kernels, gap, iterations = minimise(cells, weights, start, settings, "kernels")
-    residuals = jnp.sqrt(_mean_square(cells, kernels, cells.known)) * cells.contrast[:, None]
+    kernels, _, first = minimise(cells, weights, start, settings, "kernels, first")
+    gains = _gains(cells, kernels)
+    cells = _divided(cells, gains)
+    kernels, gap, second = minimise(cells, weights, kernels, settings, "kernels")
+    residuals = jnp.sqrt(_variance(cells, kernels, cells.known)) * cells.contrast[:, None]
     return KernelFit(
         np.asarray(kernels).reshape(*grid, len(views), size, size),
         np.asarray(residuals).reshape(*grid, len(views)),
+        np.asarray(gains).reshape(*grid, len(views)),
         weights,
         trials,
-        iterations,
+        first + second,
         gap,
     )
 
@@ -238,9 +249,9 @@ def cut_cells(
                 )
             spectrum = np.fft.rfft2(np.nan_to_num((seen - mean) / contrast), window)
             target = np.where(used, (views[place] - mean) / contrast, 0)
-            cut.append((spectrum.astype(np.complex64), target, used, contrast))
-    spectra, targets, used, contrasts = (np.stack(field) for field in zip(*cut, strict=True))
-    real = (jnp.asarray(field, jnp.float32) for field in (targets, used, contrasts))
+            cut.append((spectrum.astype(np.complex64), target, used, contrast, mean / contrast))
+    spectra, *others = (np.stack(field) for field in zip(*cut, strict=True))
+    real = (jnp.asarray(field, jnp.float32) for field in others)
     return Cells(jnp.asarray(spectra), *real)
 
 
@@ -398,7 +409,7 @@ def _choose(cells, size, settings):
         for candidate in weights:
             if candidate not in errors:
                 kernels, _, _ = minimise(fitted, candidate, kernels, settings, "weights on trial")
-                errors[candidate] = np.asarray(_mean_square(cells, kernels, judging)).ravel()
+                errors[candidate] = np.asarray(_variance(cells, kernels, judging)).ravel()
         return list(weights)
 
     middle = settings.compactness[len(settings.compactness) // 2]
@@ -417,9 +428,30 @@ def _no_worse(errors, best):
 
 
 @jax.jit
-def _mean_square(cells, kernels, known):
+def _variance(cells, kernels, known):
     residual = blurred(cells, kernels) - cells.target
-    return (residual**2 * known).sum((-2, -1)) / known.sum((-2, -1))
+    return (_about_mean(residual, known) ** 2).sum((-2, -1)) / known.sum((-2, -1))
+
+
+@jax.jit
+def _gains(cells, kernels):
+    """Mean of b over that of s*k, on the known pixels."""
+    mean = cells.mean[:, None, None, None]
+    light = ((cells.target + mean) * cells.known).sum((-2, -1))
+    return light / ((blurred(cells, kernels) + mean) * cells.known).sum((-2, -1))
+
+
+def _divided(cells, gains):
+    """The programme with its views divided by their gains."""
+    mean = cells.mean[:, None, None, None]
+    target = ((cells.target + mean) / gains[..., None, None] - mean) * cells.known
+    return cells._replace(target=target)
+
+
+def _about_mean(residual, known):
+    """The residual less its mean over the known pixels, and zero on the others."""
+    mean = (residual * known).sum((-2, -1), keepdims=True) / known.sum((-2, -1), keepdims=True)
+    return (residual - mean) * known
 
 
 def _trial_cells(count, wanted):
@@ -429,8 +461,8 @@ def _trial_cells(count, wanted):
 
 
 def _weigh(residual, known, gradients):
-    """The data term's second derivative by the residual: W r + λ_g Σ ∂ᵀ W W₊ ∂ r, W₊ the neighbour's W."""
-    total = residual * known
+    """The data term's gradient by the residual: W (r − mean) + λ_g Σ ∂ᵀ W W₊ ∂ r, W₊ the neighbour's W."""
+    total = _about_mean(residual, known)
     for axis in (-2, -1):
         both = jax.lax.slice_in_dim(known, 1, None, axis=axis) * jax.lax.slice_in_dim(known, 0, -1, axis=axis)
         ends = [(1, 1) if axis == other - 4 else (0, 0) for other in range(4)]
