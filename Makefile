@@ -40,7 +40,7 @@ demo: .venv/installed
 	$(run) -m dpdefocus.batch notebooks/04_mpi_optimization.ipynb --out-dir "$(OUT)" $(parameters)
 
 test: .venv/installed-test
-	$(run) -m pytest
+	$(run) -m pytest --numprocesses=auto --dist=loadfile
 
 bench: .venv/installed
 	$(run) benchmarks/bench.py
