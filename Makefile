@@ -4,15 +4,20 @@
 #   make demo DATA=<folder> SCENE=001    lesson 4 on a scene of the Pixel 4 set
 #   make demo LEFT=<file> RIGHT=<file> CALIBRATION=<folder>    lesson 4 on your own capture
 #                                        (also: PRESET=<name> SEED=<number> OUT=<folder>)
+#   make batch CAPTURES="<files>"        lesson 4 on many captures: CSV files, folders, patterns
+#                                        (also: SCHEDULER=<address of a Dask cluster>)
+#   make site                            the lessons as pages that need no program behind them
+#   make student                         copies of the lessons without the solutions
 #   make test                            the tests
 #   make bench                           time and memory of the solver, as JSON
 #   make notebooks                       run the lessons, and keep their outputs in notebooks/
 #   make clean                           remove .venv/, out/ and what tools leave behind
 
 PYTHON ?= python3
-OUT ?= out/demo
+# Where a target writes to, unless OUT says where
+out = $(or $(OUT),out/$@)
 
-known := PYTHON DATA SCENE LEFT RIGHT CALIBRATION PRESET SEED OUT
+known := PYTHON DATA SCENE LEFT RIGHT CALIBRATION PRESET SEED OUT CAPTURES SCHEDULER
 given := $(foreach name,$(.VARIABLES),$(if $(filter command line,$(origin $(name))),$(name)))
 unknown := $(filter-out $(known) MAKEFLAGS MAKEOVERRIDES,$(given))
 ifneq ($(strip $(unknown)),)
@@ -25,7 +30,7 @@ parameter = $(if $(2),-p $(1) "$(2)")
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test bench notebooks clean
+.PHONY: help demo batch site student test bench notebooks clean
 
 help:
 	@sed -n '3,/^$$/s/^# \{0,1\}//p' Makefile
@@ -37,7 +42,17 @@ parameters = $(strip \
 	$(call parameter,preset,$(PRESET)) $(call parameter,seed,$(SEED)))
 
 demo: .venv/installed
-	$(run) -m dpdefocus.batch notebooks/04_mpi_optimization.ipynb --out-dir "$(OUT)" $(parameters)
+	$(run) -m dpdefocus.batch notebooks/04_mpi_optimization.ipynb --out-dir "$(out)" $(parameters)
+
+batch: .venv/installed
+	$(run) -m dpdefocus.batches notebooks/04_mpi_optimization.ipynb $(CAPTURES) --out-dir "$(out)" \
+		$(if $(SCHEDULER),--scheduler "$(SCHEDULER)") $(parameters)
+
+site: .venv/installed
+	$(run) -m dpdefocus.site --out-dir "$(out)"
+
+student: .venv/installed
+	$(run) -m dpdefocus.editions student --out-dir "$(out)"
 
 test: .venv/installed-test
 	$(run) -m pytest --numprocesses=auto --dist=loadfile
