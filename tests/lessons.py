@@ -28,17 +28,22 @@ MOST_BYTES = 1_000_000  # of a committed notebook
 MOST_RESIDENT = 1e9  # bytes, of a lesson's kernel
 MOST_SECONDS = 90  # on two cores
 
-# Runs a Python program, and tells the most memory that any process of it had resident.
+# Runs a Python program, and tells the most memory that any process of it had resident, and the processors' time.
 RUNNER = """
 import resource, subprocess, sys
 done = subprocess.run([sys.executable, *sys.argv[1:]])
-print("resident kB:", resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print("resident kB:", used.ru_maxrss, "processor seconds:", used.ru_utime + used.ru_stime)
 sys.exit(done.returncode)
 """
 
 
 class Run(NamedTuple):
-    """One execution of a notebook: exit status, what was printed, cost, and the folder of its results, if any."""
+    """One execution of a notebook: exit status, what was printed, cost, and the folder of its results, if any.
+
+    `seconds` are wall time, or those of the processors if they are fewer: a lesson computes all the time, and on a
+    machine that others use, too, the wall clock tells more about them.
+    """
 
     status: int
     output: str
@@ -58,8 +63,10 @@ def _measured(*arguments, out_dir=None):
         env=environment,
         cwd=ROOT,
     )
-    resident = int(re.search(r"resident kB: (\d+)", done.stdout)[1]) * 1024
-    return Run(done.returncode, done.stdout + done.stderr, time.perf_counter() - began, resident, out_dir)
+    wall = time.perf_counter() - began
+    resident, seconds = re.search(r"resident kB: (\d+) processor seconds: (\S+)", done.stdout).groups()
+    output = done.stdout + done.stderr
+    return Run(done.returncode, output, min(wall, float(seconds)), int(resident) * 1024, out_dir)
 
 
 def nbval(notebook: Path) -> Run:
