@@ -45,6 +45,7 @@ __all__ = [
     "Weights",
     "fit_kernels",
     "centroids",
+    "grade",
     "cut_cells",
     "blurred",
     "blurred_adjoint",
@@ -123,7 +124,8 @@ class KernelFit:
     over each cell, linear raw. gains: mean of b over that of s*k, by which b was divided; far from one, the
     views are not on the brightness of the chart. weights: as chosen. trials: for each candidate tried, the
     variance of the residual on the pixels held out, in units of the cells' contrast. iterations: of both
-    fits. gap: the most that the energy can lie above the least, as a share of it, the worst of all cells and views.
+    fits. gap: the most that the energy can lie above the least, as a share of it, the worst of all cells
+    and views.
     """
 
     kernels: Float[np.ndarray, "rows cols views size size"]
@@ -201,6 +203,27 @@ def centroids(kernels: Float[np.ndarray, "*n size size"]) -> Float[np.ndarray, "
     offset = np.arange(kernels.shape[-1]) - kernels.shape[-1] // 2
     total = kernels.sum((-2, -1))
     return np.stack([kernels.sum(-1) @ offset, kernels.sum(-2) @ offset], axis=-1) / total[..., None]
+
+
+def grade(
+    kernel: Float[Array | np.ndarray, "size size"], truth: Float[Array | np.ndarray, "size size"]
+) -> dict[str, bool]:
+    """What is asked of a calibrated kernel, and whether this one has it."""
+    kernel, truth = np.asarray(kernel, np.float64), np.asarray(truth, np.float64)
+    if kernel.shape != truth.shape:
+        raise InputError(f"grade: found a kernel of shape {kernel.shape}, expected {truth.shape}")
+    if not np.isfinite(kernel).all() or not kernel.sum() > 0:
+        raise InputError("grade: the kernel holds no light, or values that are not numbers")
+    rim = np.abs(kernel).sum() - np.abs(kernel[1:-1, 1:-1]).sum()
+    error = np.linalg.norm(kernel - truth) / np.linalg.norm(truth)
+    shift = np.linalg.norm(centroids(kernel) - centroids(truth))
+    return {
+        "nowhere negative": bool(kernel.min() >= -1e-6),
+        "sums to one": bool(abs(kernel.sum() - 1) < 1e-3),
+        "zero on the rim": bool(rim < 1e-3),
+        "within 5 % of the truth (relative L2)": bool(error < 0.05),
+        "centroid within 0.1 pixels": bool(shift < 0.1),
+    }
 
 
 def cut_cells(

@@ -1,4 +1,4 @@
-"""Few numbers in place of many pixels: parametric kernel pairs, smooth over the field, and kernels in between.
+"""Few numbers in place of many pixels: parametric kernel pairs, smooth over the field, and those in between.
 
 The paper leaves parametric models to future work (Sec. 6). This one is the aperture of `lens.field_varying`
 with its numbers free: with u the kernel's pixel, from the pair's own centre, in radii,

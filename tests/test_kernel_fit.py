@@ -283,6 +283,17 @@ def test_what_cannot_be_fitted_is_named(chart, truth, change, message):
         kernel_fit.fit_kernels(*change(chart, views_of(chart, truth)))
 
 
+def test_grades_tell_what_a_kernel_lacks(truth):
+    kernel = truth[0, 0, 0]
+    assert all(kernel_fit.grade(kernel, kernel).values())
+    shifted = kernel_fit.grade(np.roll(kernel, 1, 0), kernel)
+    assert not shifted["centroid within 0.1 pixels"] and not shifted["zero on the rim"]
+    dimmer = kernel_fit.grade(0.99 * kernel, kernel)
+    assert [name for name, good in dimmer.items() if not good] == ["sums to one"]
+    with pytest.raises(InputError, match="holds no light"):
+        kernel_fit.grade(0 * kernel, kernel)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [{"smoothness": (1e-3, 1e-2)}, {"compactness": ()}, {"held_out": 1.0}, {"trial_cells": 0}],
