@@ -238,7 +238,7 @@ def load_capture(
         _check_view(view, saturated, str(path))
     if calibration.white is not None:
         views[1] = views[1] * centre(relative_vignetting(calibration.white), crop)
-    return Capture(np.stack(views), paths[0].stem, saturated), calibration
+    return Capture(np.stack(views), paths[0].name, saturated), calibration
 
 
 def load_ground_truth(data_dir: str | Path, scene: str) -> GroundTruth:

@@ -56,7 +56,7 @@ def test_views_are_linear_above_the_black_level_and_cropped_from_the_centre(fold
     capture, _ = load(folder, crop=(100, 150))
     expected = np.clip(raw(folder).astype(float) - 1024, 0, None)[30:130, 30:180] / 16383
     np.testing.assert_allclose(capture.views[0], expected, rtol=1e-6)
-    assert capture.name == "left"
+    assert capture.name == "left.png"
     assert capture.views.min() == 0  # raw values below the black level
 
 
