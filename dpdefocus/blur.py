@@ -16,6 +16,7 @@ calibration data: the derivative with respect to spectra is not implemented, and
 
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -129,6 +130,14 @@ def pad(
     return jnp.pad(images, [(0, 0)] * (images.ndim - 2) + list(margins(tiling)), mode="edge")
 
 
+def unpad(
+    padded: Float[Array, "layers padded_height padded_width"], tiling: Tiling
+) -> Float[Array, "layers height width"]:
+    """The images within their margins."""
+    (above, _), (left, _) = margins(tiling)
+    return padded[..., above : above + tiling.height, left : left + tiling.width]
+
+
 def pad_adjoint(
     padded: Float[Array, "layers padded_height padded_width"], tiling: Tiling
 ) -> Float[Array, "layers height width"]:
@@ -208,36 +217,32 @@ def _add(padded, values, first, tiling, offset):
 
 # --- blur of windows -------------------------------------------------------------------------------
 #
-# A group's windows, one layer at a time, so that what is transformed stays in the cache. What goes into the
-# transforms is drawn onto canvases that outlast the steps: a concatenation or a pad would cost XLA a
-# branch for each pixel, while the zero border that makes a blurred tile a window again is drawn just
-# once.
+# A group's windows, one layer at a time, so that what is transformed stays in the cache. The adjoints draw
+# what they transform onto canvases that outlast the steps: the zero border that makes a blurred tile a
+# window again is drawn just once.
 
 
-def _kernels(spectra, first, layer, group):
-    """The spectra ``[group, views, ...]`` of one layer in a group's tiles, and that of the kernel ``k_l +
-    i k_r``.
+def _kernel(spectra, first, layer, view, group):
+    """The spectra ``[group, window_height, window_width]`` of one layer's kernels for a view, in a group's
+    tiles.
+
+    A slice for each view: XLA does not vectorise what reads one dynamic slice at two places.
     """
-    start, shape = (first, layer, 0, 0, 0), (group, 1, *spectra.shape[2:])
-    views = jax.lax.dynamic_slice(spectra, start, shape)[:, 0]
-    return views, (views[:, 0] + 1j * views[:, 1])[:, None]
+    shape = (group, 1, 1, *spectra.shape[3:])
+    return jax.lax.dynamic_slice(spectra, (first, layer, view, 0, 0), shape)[:, 0, 0]
 
 
 def _crop(transformed, tiling):
     return transformed[..., : tiling.tile_height, : tiling.tile_width]
 
 
-def _canvas(spectra, group, tiling, images):
-    return jnp.zeros((group, images, tiling.window_height, tiling.window_width), spectra.dtype)
+def _canvas(spectra, group):
+    return jnp.zeros((group, *spectra.shape[3:]), spectra.dtype)
 
 
-def _draw(canvas, *images):
-    """Each complex image ``[group, n, height, width]`` written into the canvas, one after the other."""
-    at = 0
-    for image in images:
-        canvas = jax.lax.dynamic_update_slice(canvas, image, (0, at, 0, 0))
-        at += image.shape[1]
-    return canvas
+def _draw(canvas, real, imag, at=0):
+    """A complex image ``[group, height, width]`` drawn into the canvas, from row and column ``at`` on."""
+    return jax.lax.dynamic_update_slice(canvas, jax.lax.complex(real, imag), (0, at, at))
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(3,))
@@ -248,15 +253,16 @@ def blur_windows(
     tiling: Tiling,
 ) -> Float[Array, "layers group views tile_height tile_width"]:
     """A group's tiles of every layer, from tile ``first`` on, blurred for both views: ``k_i^v * x_i``."""
+    layers, group = images.shape[:2]
 
     def step(given):
         layer, image = given
-        _, both = _kernels(spectra, first, layer, image.shape[0])
-        spectrum = jnp.fft.fft2(image.astype(spectra.dtype))[:, None]
-        blurred = _crop(jnp.fft.ifft2(spectrum * both), tiling)[:, 0]
+        left, right = (_kernel(spectra, first, layer, view, group) for view in (0, 1))
+        spectrum = jnp.fft.fft2(image.astype(spectra.dtype))
+        blurred = _crop(jnp.fft.ifft2(spectrum * (left + 1j * right)), tiling)
         return jnp.stack([blurred.real, blurred.imag], axis=1)
 
-    return jax.lax.map(step, (jnp.arange(images.shape[0]), images))
+    return jax.lax.map(step, (jnp.arange(layers), images))
 
 
 def _blur_windows_forward(images, spectra, first, tiling):
@@ -269,98 +275,110 @@ def _blur_windows_adjoint(tiling, residuals, cotangents):
 
     def step(canvas, given):
         layer, cotangent = given
-        _, both = _kernels(spectra, first, layer, group)
-        canvas = _draw(canvas, jax.lax.complex(cotangent[:, :1], cotangent[:, 1:]))
-        return canvas, jnp.fft.ifft2(jnp.fft.fft2(canvas) * both.conj()).real[:, 0]
+        left, right = (_kernel(spectra, first, layer, view, group) for view in (0, 1))
+        canvas = _draw(canvas, cotangent[:, 0], cotangent[:, 1])
+        return canvas, jnp.fft.ifft2(jnp.fft.fft2(canvas) * (left + 1j * right).conj()).real
 
-    gathered = jax.lax.scan(step, _canvas(spectra, group, tiling, 1), (jnp.arange(layers), cotangents))[1]
+    gathered = jax.lax.scan(step, _canvas(spectra, group), (jnp.arange(layers), cotangents))[1]
     return gathered, jnp.zeros_like(spectra), None
 
 
 blur_windows.defvjp(_blur_windows_forward, _blur_windows_adjoint)
 
 
+class BlurredMPI(NamedTuple):
+    """A view's MPI, blurred in the three ways that the losses need: ``k * (c α)``, ``k * α``, ``k * c``."""
+
+    premultiplied: Float[Array, "layers group tile_height tile_width"]
+    alphas: Float[Array, "layers group tile_height tile_width"]
+    intensities: Float[Array, "layers group tile_height tile_width"]
+
+
+class SharpMPI(NamedTuple):
+    """An MPI as it is, ``c`` and ``α``, with a margin of one pixel around every tile."""
+
+    intensities: Float[Array, "layers group tile_height_and_2 tile_width_and_2"]
+    alphas: Float[Array, "layers group tile_height_and_2 tile_width_and_2"]
+
+
 @partial(jax.custom_vjp, nondiff_argnums=(4,))
-def blur_mpi_windows(
+def mpi_tiles(
     intensities: Float[Array, "layers group window_height window_width"],
     alphas: Float[Array, "layers group window_height window_width"],
     spectra: Complex[Array, "tiles layers views window_height window_width"],
     first: Int[Array, ""],
     tiling: Tiling,
-) -> tuple[
-    Float[Array, "layers group views tile_height tile_width"],
-    Float[Array, "layers group views tile_height tile_width"],
-    Float[Array, "layers group views tile_height tile_width"],
-]:
-    """A group's tiles of an MPI, blurred in the three ways that the losses need: ``k * (c α)``, ``k *
-    α``, ``k * c``.
+) -> tuple[SharpMPI, BlurredMPI, BlurredMPI]:
+    """A group's tiles of an MPI, from tile ``first`` on: sharp, and blurred for the left and the right view.
 
     Two complex transforms of each layer and three back, and the reverse in the adjoint: ten instead of
     eighteen real ones.
     """
-
     layers, group = intensities.shape[:2]
 
-    def step(canvases, given):
-        images, products = canvases
-        layer, intensity, alpha = given[0], given[1][:, None], given[2][:, None]
-        views, both = _kernels(spectra, first, layer, group)
-        images = _draw(images, jax.lax.complex(intensity * alpha, alpha), intensity.astype(spectra.dtype))
-        spectrum = jnp.fft.fft2(images)
-        products = _draw(products, spectrum[:, :1] * views, spectrum[:, 1:] * both)
-        blurred = _crop(jnp.fft.ifft2(products), tiling)
-        pair, single = blurred[:, :2], blurred[:, 2]
-        return (images, products), (pair.real, pair.imag, jnp.stack([single.real, single.imag], axis=1))
+    def step(given):
+        layer, intensity, alpha = given
+        left, right = (_kernel(spectra, first, layer, view, group) for view in (0, 1))
+        pair = jnp.fft.fft2(jax.lax.complex(intensity * alpha, alpha))
+        single = jnp.fft.fft2(intensity.astype(spectra.dtype))
+        products = pair * left, pair * right, single * (left + 1j * right)
+        to_left, to_right, both = (_crop(jnp.fft.ifft2(each), tiling) for each in products)
+        return (
+            SharpMPI(_inside(intensity, tiling), _inside(alpha, tiling)),
+            BlurredMPI(to_left.real, to_left.imag, both.real),
+            BlurredMPI(to_right.real, to_right.imag, both.imag),
+        )
 
-    canvases = _canvas(spectra, group, tiling, 2), _canvas(spectra, group, tiling, 3)
-    return jax.lax.scan(step, canvases, (jnp.arange(layers), intensities, alphas))[1]
-
-
-def _blur_mpi_windows_forward(intensities, alphas, spectra, first, tiling):
-    return blur_mpi_windows(intensities, alphas, spectra, first, tiling), (
-        intensities,
-        alphas,
-        spectra,
-        first,
-    )
+    return jax.lax.map(step, (jnp.arange(layers), intensities, alphas))
 
 
-def _blur_mpi_windows_adjoint(tiling, residuals, cotangents):
+def _inside(windowed, tiling):
+    """The tiles, with a margin of one pixel, of their windows."""
+    top = tiling.halo - 1
+    return windowed[..., top : top + tiling.tile_height + 2, top : top + tiling.tile_width + 2]
+
+
+def _mpi_tiles_forward(intensities, alphas, spectra, first, tiling):
+    tiled = mpi_tiles(intensities, alphas, spectra, first, tiling)
+    return tiled, (intensities, alphas, spectra, first)
+
+
+def _mpi_tiles_adjoint(tiling, residuals, cotangents):
     intensities, alphas, spectra, first = residuals
     layers, group = intensities.shape[:2]
 
     def step(canvases, given):
-        images, products = canvases
-        layer, intensity, alpha, (to_premultiplied, to_alpha, to_intensity) = given
-        views, both = _kernels(spectra, first, layer, group)
-        single = jax.lax.complex(to_intensity[:, :1], to_intensity[:, 1:])
-        images = _draw(images, jax.lax.complex(to_premultiplied, to_alpha), single)
-        spectrum = jnp.fft.fft2(images)
-        pair = spectrum[:, :1] * views[:, :1].conj() + spectrum[:, 1:2] * views[:, 1:].conj()
-        products = _draw(products, pair, spectrum[:, 2:] * both.conj())
-        gathered = jnp.fft.ifft2(products)
-        of_premultiplied = gathered[:, 0].real
-        of_intensity = gathered[:, 1].real + of_premultiplied * alpha
-        of_alpha = gathered[:, 0].imag + of_premultiplied * intensity
-        return (images, products), (of_intensity, of_alpha)
+        layer, intensity, alpha, (sharp, of_left, of_right) = given
+        left, right = (_kernel(spectra, first, layer, view, group) for view in (0, 1))
+        canvases = (
+            _draw(canvases[0], of_left.premultiplied, of_left.alphas),
+            _draw(canvases[1], of_right.premultiplied, of_right.alphas),
+            _draw(canvases[2], of_left.intensities, of_right.intensities),
+            _draw(canvases[3], sharp.intensities, sharp.alphas, tiling.halo - 1),
+        )
+        from_left, from_right, both = (jnp.fft.fft2(canvas) for canvas in canvases[:3])
+        pair = jnp.fft.ifft2(from_left * left.conj() + from_right * right.conj())
+        single = jnp.fft.ifft2(both * (left + 1j * right).conj())
+        of_intensity = single.real + pair.real * alpha + canvases[3].real
+        of_alpha = pair.imag + pair.real * intensity + canvases[3].imag
+        return canvases, (of_intensity, of_alpha)
 
-    canvases = _canvas(spectra, group, tiling, 3), _canvas(spectra, group, tiling, 2)
+    canvases = tuple(_canvas(spectra, group) for _ in range(4))
     gathered = jax.lax.scan(step, canvases, (jnp.arange(layers), intensities, alphas, cotangents))[1]
     return *gathered, jnp.zeros_like(spectra), None
 
 
-blur_mpi_windows.defvjp(_blur_mpi_windows_forward, _blur_mpi_windows_adjoint)
+mpi_tiles.defvjp(_mpi_tiles_forward, _mpi_tiles_adjoint)
 
 
 # --- blur of whole images --------------------------------------------------------------------------
 
 
 def group_size(tiling: Tiling) -> int:
-    """How many tiles to blur at once: all on an accelerator; two on a CPU, where more would leave the
+    """How many tiles to blur at once: all on an accelerator; one on a CPU, where more would leave the
     cache.
     """
-    most = 2 if jax.default_backend() == "cpu" else tiling.tiles
-    return max(size for size in range(1, most + 1) if tiling.tiles % size == 0)
+    return 1 if jax.default_backend() == "cpu" else tiling.tiles
 
 
 def group_starts(tiling: Tiling) -> Int[Array, " groups"]:

@@ -29,18 +29,19 @@ from jaxtyping import Array, Complex, Float, Int
 from dpdefocus import losses
 from dpdefocus.bias import MIDDLE_GREY, bias_correction
 from dpdefocus.blur import (
+    BlurredMPI,
     Tiling,
-    add_tiles,
     add_windows,
-    blur_mpi_windows,
     group_size,
     group_starts,
     kernel_spectra,
     margins,
+    mpi_tiles,
     pad,
     pad_adjoint,
     tiles,
     tiling_of,
+    unpad,
     windows,
 )
 from dpdefocus.errors import InputError
@@ -147,45 +148,47 @@ def scene_of(
     )
 
 
-def _tile_losses(blurred, intensities, alphas, observed, inside, scene: Scene):
-    """The weighted losses of one tile, summed over its pixels, and their total.
+def _view_losses(blurred: BlurredMPI, observed, scene: Scene):
+    """Data and auxiliary loss (8, 9) of one view in a group's tiles, ``[group, height, width]``."""
+    visible = visibility(blurred.alphas)
+    seen = blurred.alphas * visible
+    rendered = (blurred.premultiplied * visible).sum(0)
+    bias = (seen * losses.by_layer(scene.bias, seen)).sum(0)
+    return jnp.stack(
+        [
+            losses.data_loss(rendered, observed, bias),
+            losses.auxiliary_loss(blurred.intensities, seen, observed, scene.bias),
+        ]
+    )
 
-    ``blurred`` are ``k * (c α)``, ``k * α`` and ``k * c``; intensities and alphas have a margin of one pixel.
+
+def _group_losses(intensities, alphas, first, scene: Scene, tiling):
+    """The weighted losses of the group of tiles from number ``first`` on, summed over its pixels, and
+    their total, of the windows of intensities and alphas.
     """
-    premultiplied, blurred_alphas, blurred_intensities = blurred
-    visible = visibility(blurred_alphas)
-    seen = blurred_alphas * visible
-    rendered = (premultiplied * visible).sum(0)
-    bias = (seen * scene.bias[:, None, None, None]).sum(0)
+    group = alphas.shape[1]
+    observed, inside = tiles(scene.observed, first, group, tiling), tiles(scene.inside, first, group, tiling)
+    (intensities, alphas), *blurred = mpi_tiles(intensities, alphas, scene.spectra, first, tiling)
+    left, right = (_view_losses(*view, scene) for view in zip(blurred, observed, strict=True))
+    of_views = scene.gain * 0.5 * (left + right)
 
     shares = transmittance(alphas)
     alpha_roots, share_roots = losses.root(alphas), losses.root(shares)
-    sharp = scene.gain * (shares * intensities).sum(0, keepdims=True)
-    sharp_variance = losses.local_variance(sharp)[0]
+    sharp_variance = losses.local_variance(scene.gain * (shares * intensities).sum(0, keepdims=True))[0]
 
     maps = (
-        scene.gain * losses.data_loss(rendered, observed, bias),
-        scene.gain * losses.auxiliary_loss(blurred_intensities, seen, observed, scene.bias),
+        of_views[0],
+        of_views[1],
         losses.intensity_loss(
-            sharp_variance, losses.local_variance(scene.gain * intensities), shares[:, 1:-1, 1:-1]
+            sharp_variance, losses.local_variance(scene.gain * intensities), shares[..., 1:-1, 1:-1]
         ),
         losses.alpha_loss(
             losses.local_variance(alpha_roots), losses.local_variance(share_roots), sharp_variance
         ),
-        losses.entropy_loss(alpha_roots[:, 1:-1, 1:-1], share_roots[:, 1:-1, 1:-1]),
+        losses.entropy_loss(alpha_roots[..., 1:-1, 1:-1], share_roots[..., 1:-1, 1:-1]),
     )
     terms = scene.weights * jnp.stack([(inside[0] * loss).sum() for loss in maps])
     return terms.sum(), terms
-
-
-def _group_losses(windowed, tiled, first, scene, tiling):
-    """As ``_tile_losses``, for the group of tiles from number ``first`` on."""
-    group = tiled[0].shape[1]
-    observed, inside = tiles(scene.observed, first, group, tiling), tiles(scene.inside, first, group, tiling)
-    blurred = blur_mpi_windows(*windowed, scene.spectra, first, tiling)
-    of_tile = jax.vmap(partial(_tile_losses, scene=scene), in_axes=1)
-    total, terms = of_tile(blurred, *tiled, observed, inside)
-    return total.sum(), terms.sum(0)
 
 
 @partial(jax.jit, static_argnames=("tiling",))
@@ -201,33 +204,27 @@ def value_and_gradient(
     logits.
     """
     group = group_size(tiling)
-    logits = intensity_logits, alpha_logits
-    # One layer at a time, so that what lies between logits and padded values stays in the cache.
-    padded = [jax.lax.map(lambda layer: pad(jax.nn.sigmoid(layer)[None], tiling)[0], each) for each in logits]
+    padded = [pad(jax.nn.sigmoid(each), tiling) for each in (intensity_logits, alpha_logits)]
 
     def step(carry, first):
         gradients, terms = carry
         windowed = [windows(each, first, group, tiling) for each in padded]
-        tiled = [tiles(each, first, group, tiling, margin=1) for each in padded]
         of_group = jax.value_and_grad(_group_losses, argnums=(0, 1), has_aux=True)
-        (_, more), (to_windows, to_tiles) = of_group(windowed, tiled, first, scene, tiling)
+        (_, more), to_windows = of_group(*windowed, first, scene, tiling)
         gradients = [
-            add_tiles(add_windows(gradient, to_window, first, tiling), to_tile, first, tiling, margin=1)
-            for gradient, to_window, to_tile in zip(gradients, to_windows, to_tiles, strict=True)
+            add_windows(gradient, to_window, first, tiling)
+            for gradient, to_window in zip(gradients, to_windows, strict=True)
         ]
         return (gradients, terms + more), None
 
     start = [jnp.zeros_like(each) for each in padded], jnp.zeros(len(LOSSES))
     (gradients, terms), _ = jax.lax.scan(step, start, group_starts(tiling))
     pixels = tiling.height * tiling.width
-
-    def to_logits(layer):
-        logit, gradient = layer
-        value = jax.nn.sigmoid(logit)
-        return pad_adjoint(gradient[None], tiling)[0] * (value * (1 - value) / pixels)
-
-    to_intensities, to_alphas = (jax.lax.map(to_logits, pair) for pair in zip(logits, gradients, strict=True))
-    return terms / pixels, (to_intensities, to_alphas)
+    to_logits = [
+        pad_adjoint(gradient, tiling) * (value * (1 - value) / pixels)
+        for gradient, value in zip(gradients, (unpad(each, tiling) for each in padded), strict=True)
+    ]
+    return terms / pixels, tuple(to_logits)
 
 
 # --- the optimisation ------------------------------------------------------------------------------

@@ -9,13 +9,14 @@ from scipy.signal import convolve2d
 from dpdefocus.blur import (
     Tiling,
     blur,
-    blur_mpi_windows,
     good_fft_length,
     kernel_spectra,
+    mpi_tiles,
     pad,
     pad_adjoint,
     tiles,
     tiling_of,
+    unpad,
     windows,
 )
 from dpdefocus.errors import InputError
@@ -67,41 +68,47 @@ def test_blur_adjoint_by_inner_products(shape):
     assert forward == pytest.approx(backward, rel=1e-5)
 
 
-def test_mpi_windows_are_the_three_blurs():
+def test_mpi_tiles_are_the_sharp_ones_and_the_three_blurs():
     images, kernels, tiling, spectra = problem(24, 30, 2, 3)
     intensities, alphas = jnp.abs(jnp.asarray(images)), jnp.asarray(images) ** 2
     first = jnp.array(2)
     cut = [windows(pad(each, tiling), first, 2, tiling) for each in (intensities, alphas)]
-    for blurred, image in zip(
-        blur_mpi_windows(*cut, spectra, first, tiling),
-        (intensities * alphas, alphas, intensities),
-        strict=True,
-    ):
+    sharp, *blurred = mpi_tiles(*cut, spectra, first, tiling)
+    for found, image in zip(sharp, (intensities, alphas), strict=True):
+        around = np.pad(image, [(0, 0), (1, 1), (1, 1)], mode="edge")
+        np.testing.assert_array_equal(found[:, 0], around[:, :14, 20:])
+        np.testing.assert_array_equal(found[:, 1], around[:, 12:, :12])
+    images = dict(premultiplied=intensities * alphas, alphas=alphas, intensities=intensities)
+    for name, image in images.items():
         expected = direct_blur(np.asarray(image), kernels)
-        np.testing.assert_allclose(blurred[:, 0], expected[:, :, :12, 20:], atol=2e-6)
-        np.testing.assert_allclose(blurred[:, 1], expected[:, :, 12:, :10], atol=2e-6)
+        for view, found in enumerate(getattr(each, name) for each in blurred):
+            np.testing.assert_allclose(found[:, 0], expected[:, view, :12, 20:], atol=2e-6)
+            np.testing.assert_allclose(found[:, 1], expected[:, view, 12:, :10], atol=2e-6)
 
 
-def test_mpi_windows_adjoint_by_inner_products():
+def test_mpi_tiles_adjoint_by_inner_products():
     """The blur of ``c α`` is bilinear: its derivative is tested along a direction, by the definition."""
     images, _, tiling, spectra = problem(24, 30, 2, 3)
     first = jnp.array(2)
     rng = np.random.default_rng(2)
     cut = windows(pad(jnp.asarray(images), tiling), first, 2, tiling)
-    point = [jnp.asarray(rng.normal(size=cut.shape), jnp.float32) for _ in range(2)]
-    direction = [jnp.asarray(rng.normal(size=cut.shape), jnp.float32) for _ in range(2)]
+    point, direction = (
+        [jnp.asarray(rng.normal(size=cut.shape), jnp.float32) for _ in range(2)] for _ in range(2)
+    )
 
-    def blurred(*given):
-        return blur_mpi_windows(*given, spectra, first, tiling)
+    def tiled(*given):
+        return mpi_tiles(*given, spectra, first, tiling)
 
-    def product_rule(c, alpha, dc, dalpha):
-        (of_c, _, straight), (of_alpha, moved, _) = blurred(dc, alpha), blurred(c, dalpha)
-        return of_c + of_alpha, moved, straight
-
-    change = product_rule(*point, *direction)
-    weights = [jnp.asarray(rng.normal(size=each.shape), jnp.float32) for each in change]
-    gathered = jax.vjp(blurred, *point)[1](tuple(weights))
-    forward = sum(float((w * c).sum()) for w, c in zip(weights, change, strict=True))
+    (c, alpha), (dc, dalpha) = point, direction
+    of_c, of_alpha, of_both = tiled(dc, alpha), tiled(c, dalpha), tiled(dc, dalpha)
+    change = [of_both[0]] + [
+        both._replace(premultiplied=by_c.premultiplied + by_alpha.premultiplied)
+        for by_c, by_alpha, both in zip(of_c[1:], of_alpha[1:], of_both[1:], strict=True)
+    ]
+    weights = jax.tree.map(lambda each: jnp.asarray(rng.normal(size=each.shape), jnp.float32), tuple(change))
+    gathered = jax.vjp(tiled, *point)[1](weights)
+    leaves = zip(jax.tree.leaves(weights), jax.tree.leaves(change), strict=True)
+    forward = sum(float((w * d).sum()) for w, d in leaves)
     backward = sum(float((g * d).sum()) for g, d in zip(gathered, direction, strict=True))
     assert forward == pytest.approx(backward, rel=1e-4)
 
@@ -109,6 +116,7 @@ def test_mpi_windows_adjoint_by_inner_products():
 def test_pad_adjoint_by_inner_products():
     images, _, tiling, _ = problem(23, 31, 2, 3)
     padded = np.asarray(pad(jnp.asarray(images), tiling))
+    np.testing.assert_array_equal(unpad(jnp.asarray(padded), tiling), images)
     weights = np.random.default_rng(3).normal(size=padded.shape).astype(np.float32)
     gathered = np.asarray(pad_adjoint(jnp.asarray(weights), tiling))
     assert np.vdot(weights, padded) == pytest.approx(np.vdot(gathered, images), rel=1e-4)

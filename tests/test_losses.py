@@ -56,10 +56,18 @@ def test_data_loss_is_zero_for_pure_bias():
     )
 
 
+def test_robust_slope_by_differences():
+    with jax.enable_x64(True):
+        squared, bias = np.array([0.0, 1e-4, 0.01, 0.5]), 5e-5
+        slope = jax.grad(lambda each: losses.robust(each, bias).sum())(squared)
+        expected = (robust(squared + 1e-7, bias) - robust(squared - 1e-7, bias)) / 2e-7
+        np.testing.assert_allclose(slope, expected, rtol=1e-6)
+
+
 def test_auxiliary_loss():
     blurred, shares, observed = uniform(3, 2, 4, 5), uniform(3, 2, 4, 5, seed=1), uniform(2, 4, 5, seed=2)
     bias = np.array([4e-5, 3e-5, 1e-5], np.float32)
-    expected = (shares * robust((blurred - observed) ** 2, bias[:, None, None, None])).sum(0).mean(0)
+    expected = (shares * robust((blurred - observed) ** 2, bias[:, None, None, None])).sum(0)
     given = [jnp.asarray(each) for each in (blurred, shares, observed, bias)]
     np.testing.assert_allclose(losses.auxiliary_loss(*given), expected, rtol=1e-5)
     to_shares = jax.grad(lambda each: losses.auxiliary_loss(given[0], each, *given[2:]).sum())(given[1])
