@@ -38,6 +38,7 @@ ROAD = [
     "presets",
     "solve",
     "metrics",
+    "ablations",
 ]
 
 FIGURES = {"matplotlib", "plotly", "ipywidgets"}

@@ -1,0 +1,314 @@
+"""Ablations: both methods with one part left out, to see what each part is good for (paper, Table 2, Fig. 8).
+
+`PUBLISHED` and `FAST` hold them as data: the five parts that the paper leaves out one at a time, and what the
+default preset relies on. Most are settings; the others are steps of `solve` that `solve_fast` can skip, which
+puts the same public functions together as `solve.solve` does. Compiled code serves from one to the next:
+settings are traced, and tiles keep their shape.
+
+Axes: images [height, width]; layers back to front. Units: linear raw in [0, 1]; defocus in units of the
+calibrated kernels. Scores are those of `metrics`, and ``size``, the mean defocus size less the true one.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float
+
+from dpdefocus import mpi, published, scenes, simulate
+from dpdefocus.bias import MIDDLE_GREY
+from dpdefocus.blur import Tiling, tiling_of
+from dpdefocus.data import Calibration, Capture, GroundTruth
+from dpdefocus.deblur import deblur, layer_weights
+from dpdefocus.errors import InputError
+from dpdefocus.lens import PIXEL4, PIXEL4_CALIBRATION_DISTANCE, Lens, field_varying
+from dpdefocus.metrics import score
+from dpdefocus.optics import scale_kernels
+from dpdefocus.overlap import centred
+from dpdefocus.presets import FastSettings
+from dpdefocus.published import PublishedSettings
+from dpdefocus.solve import REACH, estimate_defocus, feathered, fronts_widened, layer_scales
+from dpdefocus.wiener import kernel_reach
+
+# +1 where more is better. A map that noise has pulled to small blur has too low a size.
+BETTER = {"psnr": 1, "ssim": 1, "mae": -1, "aiwe1": -1, "aiwe2": -1, "spearman": -1, "size": 1}
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """One part left out.
+
+    Args:
+        name: what is left out, short.
+        does: what the part is there for.
+        hurts: the score that should get worse without it.
+        changes: settings -> values that switch it off.
+        skips: a step of `solve_fast` to leave out instead.
+    """
+
+    name: str
+    does: str = ""
+    hurts: str = ""
+    changes: tuple[tuple[str, Any], ...] = ()
+    skips: str = ""
+
+
+FULL = Ablation("full")
+
+PUBLISHED = (
+    Ablation(
+        "intensity", "little variation in the sharp image and the layers (11)", "psnr", (("intensity", 0.0),)
+    ),
+    Ablation("alpha", "smooth layers with outlines at edges of the image (12)", "aiwe1", (("alpha", 0.0),)),
+    Ablation("entropy", "each pixel belongs to few layers (13)", "aiwe1", (("entropy", 0.0),)),
+    Ablation(
+        "auxiliary", "each layer explains by itself what is seen of it (9)", "aiwe1", (("auxiliary", 0.0),)
+    ),
+    Ablation("bias", "the pull of noise to small blur is taken off (5)", "size", (("noise_variance", 0.0),)),
+)
+
+FAST = (
+    Ablation(
+        "neighbours", "pixels without texture learn from their neighbours", "aiwe1", (("smoothness", 0.0),)
+    ),
+    Ablation("edges", "depth may jump where the image does", "aiwe1", (("contrast", 1e6),)),
+    Ablation("coarse to fine", "messages reach across bare surfaces", "aiwe1", (("sweeps", (12,)),)),
+    Ablation("window", "a pixel's energy is a mean over its surroundings", "aiwe1", (("window", 0.5),)),
+    Ablation("noise floor", "energies below the noise decide nothing", "aiwe1", (("floor", 1e-12),)),
+    Ablation("slack", "errors of the calibration decide nothing", "aiwe1", (("slack", 0.0),)),
+    Ablation("cap", "a single pixel has a limited say", "aiwe1", (("cap", 1e6),)),
+    Ablation("hypotheses", "sizes are tried in small steps", "aiwe1", (("hypotheses", 6),)),
+    Ablation(
+        "sizes between", "a parabola finds sizes between those tried", "spearman", skips="interpolation"
+    ),
+    Ablation("layers", "deconvolution knows many sizes", "psnr", (("layers", 2),)),
+    Ablation("range", "layers lie where the scene does", "psnr", skips="range"),
+    Ablation("even spacing", "layers lie evenly in size, not in its logarithm", "psnr", skips="spacing"),
+    Ablation(
+        "centred kernels",
+        "both views' kernels have their common centre in the middle",
+        "psnr",
+        skips="centring",
+    ),
+    Ablation("filling", "covered layers are solved without the light before them", "psnr", skips="filling"),
+    Ablation("wide fronts", "near surfaces keep the light of their outlines", "psnr", skips="widening"),
+    Ablation("soft outlines", "layers pass softly into each other", "psnr", skips="feathering"),
+    Ablation("total variation", "noise and ringing stay small, edges sharp", "ssim", (("variation", 0.0),)),
+)
+
+PUBLISHED_HEIGHT = 1008  # pixels of the frames that the published weights are made for
+
+STEPS = {each.skips for each in FAST if each.skips}
+
+
+class Solved(NamedTuple):
+    """What is scored."""
+
+    all_in_focus: Float[np.ndarray, "height width"]
+    defocus_map: Float[np.ndarray, "height width"]
+
+
+# --- the fast way, with steps that can be skipped ---
+
+
+def solve_fast(capture: Capture, calibration: Calibration, settings: FastSettings, skips: str = "") -> Solved:
+    """As `solve.solve` with these settings, but for a step in `STEPS` that may be skipped.
+
+    The tiles' margins are those of the farthest size that is tried, not of the farthest that is found, so that
+    their shape does not depend on the capture.
+    """
+    if skips and skips not in STEPS:
+        raise InputError(f"skips: found {skips!r}, expected one of {', '.join(sorted(STEPS))}")
+    gain = MIDDLE_GREY / float(capture.views.mean())
+    views, kernels = jnp.asarray(capture.views) * gain, jnp.asarray(calibration.kernels)
+    kernels = kernels if skips == "centring" else centred(kernels)
+    defocus, _, reduction = estimate_defocus(views, kernels, settings, capture.name)
+    if skips == "interpolation":
+        step = (settings.farthest - settings.nearest) / (settings.hypotheses - 1)
+        defocus = settings.nearest + step * jnp.round((defocus - settings.nearest) / step)
+    outlined = defocus if skips == "widening" else fronts_widened(defocus, 2 * reduction)
+    layers, weights = _layers(defocus, outlined, settings, skips)
+    if skips != "feathering":
+        weights = feathered(weights, settings.feather)
+    sharp = _deblurred(views, kernels, layers, weights, settings, filled=skips != "filling")
+    return Solved(np.asarray(jnp.clip(sharp / gain, 0, 1)), np.asarray(defocus))
+
+
+def _layers(defocus, outlined, settings, skips):
+    """Sizes of the layers, and each one's share of each pixel."""
+    if skips == "range":
+        layers = jnp.linspace(settings.farthest, settings.nearest, settings.layers)
+    else:
+        layers = layer_scales(defocus, settings.layers)
+    if skips != "spacing":
+        return layers, layer_weights(outlined, layers)
+    # Even in the logarithm of a size; that of a sharp image counts as a tenth of the calibrated one.
+    least = 0.1
+    even = jnp.linspace(jnp.log(layers[0] + least), jnp.log(layers[-1] + least), settings.layers)
+    return jnp.exp(even) - least, layer_weights(jnp.log(jnp.maximum(outlined, 0) + least), even)
+
+
+def _deblurred(views, kernels, layers, weights, settings, filled):
+    # A layer that nothing shows in, at the farthest size, fixes the tiles' shape.
+    beyond, nothing = jnp.array([settings.farthest]), jnp.zeros_like(weights[:1])
+    reach = kernel_reach(kernels, REACH)
+
+    def solve(layers, weights):
+        scales, shares = jnp.concatenate([beyond, layers]), jnp.concatenate([nothing, weights])
+        return deblur(views, kernels, scales, shares, reach, settings.variation)
+
+    if filled:
+        return solve(layers, weights)
+    # Taken one at a time, layers have nothing before them.
+    return sum(solve(layers[n : n + 1], weights[n : n + 1]) for n in range(len(layers)))
+
+
+# --- the published way ---
+
+
+def solve_published(
+    capture: Capture, calibration: Calibration, settings: PublishedSettings, changes: Mapping[str, Any]
+) -> Solved:
+    """As the preset ``paper`` with `settings` between their own `nearest` and `farthest`, some `changes` made.
+
+    The changes may be of weights and constants, which are traced: all ablations run the same compiled code.
+    """
+    changed = replace(settings, **changes)
+    views, kernels = jnp.asarray(capture.views), jnp.asarray(calibration.kernels)
+    peak, mean = float(views.max()), float(views.mean())
+    scales = settings.scales
+    tiling = tiling_of(*views.shape[1:], kernels)
+    scene = published.scene_of(
+        views / peak,
+        scale_kernels(kernels, scales),
+        changed.weights(settings.layers),
+        changed.noise_variance,
+        changed.prior,
+        tiling,
+    )
+    intensities, alphas = descend(scene, jnp.asarray(mean / peak), tiling, settings)
+    sharp = published.bilateral_filter(mpi.all_in_focus(intensities * peak, alphas), MIDDLE_GREY / mean)
+    return Solved(np.asarray(jnp.clip(sharp, 0, 1)), np.asarray(mpi.defocus_map(alphas, scales)))
+
+
+@partial(jax.jit, static_argnames=("tiling", "settings"))
+def descend(
+    scene: published.Scene, mean: Float[Array, ""], tiling: Tiling, settings: PublishedSettings
+) -> tuple[Float[Array, "layers height width"], Float[Array, "layers height width"]]:
+    """Intensities and alphas after `settings.iterations` of Adam, from the published start.
+
+    The losses' weights and the noise are the scene's; of the settings only layers, iterations and rates count.
+    """
+    decay = settings.last_rate / settings.first_rate
+    optimiser = optax.adam(optax.exponential_decay(settings.first_rate, settings.iterations, decay))
+    state = published.start(mean, settings.layers, tiling, settings)
+
+    def step(_, carry):
+        logits, adam = carry
+        _, gradient = published.value_and_gradient(*logits, scene, tiling)
+        updates, adam = optimiser.update(gradient, adam)
+        return optax.apply_updates(logits, updates), adam
+
+    logits, _ = jax.lax.fori_loop(0, settings.iterations, step, (state.logits, state.adam))
+    return jax.nn.sigmoid(logits[0]), jax.nn.sigmoid(logits[1])
+
+
+def small_settings(height: int, layers: int, iterations: int) -> PublishedSettings:
+    """The published constants for a synthetic capture of few pixels, between `NEAREST` and `FARTHEST`.
+
+    The smoothness losses are means over the pixels of what lies along edges and outlines. These take a share of
+    the pixels that grows as frames shrink, and the weights of both shrink with the height of the frame.
+    """
+    share = height / PUBLISHED_HEIGHT
+    whole = PublishedSettings(nearest=NEAREST, farthest=FARTHEST, layers=layers, iterations=iterations)
+    return replace(whole, intensity=share * whole.intensity, alpha=share * whole.alpha)
+
+
+# --- the synthetic set ---
+
+
+def tiny_camera(gain: float = simulate.Sensor.gain) -> simulate.Camera:
+    """The Pixel 4's camera with pixels of four times the pitch: kernels of 17 pixels on a 2 x 3 grid.
+
+    `gain` is the linear raw value of one photo-electron: noise variance per unit of light.
+    """
+    lens = Lens(PIXEL4.focal_length, PIXEL4.f_number, PIXEL4.focus_distance, 4 * PIXEL4.pixel_pitch)
+    pupil = field_varying(2, 3, samples=97)
+    return simulate.Camera(lens, pupil, simulate.Sensor(gain=gain), PIXEL4_CALIBRATION_DISTANCE, 17)
+
+
+# Photon noise of the variance that the published constants are made for: σ² at middle grey for views whose
+# maximum, here about 0.8, is one.
+PUBLISHED_GAIN = 2 * PublishedSettings.noise_variance * 0.8
+NEAREST, FARTHEST = 0.1, 1.4  # defocus sizes of the synthetic scenes
+KINDS = {"cards": scenes.cards, "tabletop": scenes.tabletop}
+
+
+class Case(NamedTuple):
+    """A capture with all that is needed to solve and score it."""
+
+    name: str
+    capture: Capture
+    calibration: Calibration
+    truth: GroundTruth
+
+
+def synthetic(kind: str, seed: int, height: int, width: int, camera: simulate.Camera) -> Case:
+    """One capture of a scene in `KINDS`, whose sizes lie between `NEAREST` and `FARTHEST`."""
+    if kind not in KINDS:
+        raise InputError(f"kind: found {kind!r}, expected one of {', '.join(KINDS)}")
+    a, b = camera.lens.coefficients
+    far, near = ((scale * camera.calibration_radius - a) / b for scale in (FARTHEST, NEAREST))
+    scene = KINDS[kind](seed, height, width, camera.kernel_size // 2, far, near)
+    shot = simulate.photograph(scene, camera, seed)
+    name = f"{kind} {seed}"
+    truth = GroundTruth(shot.all_in_focus, shot.defocus_map, shot.valid)
+    return Case(name, Capture(shot.views, name, shot.saturated), Calibration(shot.kernels), truth)
+
+
+def solve_without(part: Ablation, case: Case, settings: FastSettings | PublishedSettings) -> Solved:
+    """A capture solved with one part left out of the method that the settings belong to; `FULL`: with none."""
+    changes = dict(part.changes)
+    if isinstance(settings, FastSettings):
+        return solve_fast(case.capture, case.calibration, replace(settings, **changes), part.skips)
+    return solve_published(case.capture, case.calibration, settings, changes)
+
+
+# --- scores ---
+
+
+def scored(solved: Solved, truth: GroundTruth, same_unit: bool = True) -> dict[str, float]:
+    """The six scores of `metrics`, and the mean size: less the truth's, if that is in the `same_unit`."""
+    scores = score(*solved, truth)
+    size = solved.defocus_map[truth.mask].mean()
+    size = size - truth.defocus_map[truth.mask].mean() if same_unit else size
+    return {name: float(scores[name]) for name in BETTER if name != "size"} | {"size": float(size)}
+
+
+class Effect(NamedTuple):
+    """What leaving a part out does to one score, over captures: mean, spread, and in how many it is worse.
+
+    `worse` is the mean change for the worse, captures compared each with itself; `spread` its standard
+    deviation over the captures; `share` the share of captures in which it is for the worse.
+    """
+
+    worse: float
+    spread: float
+    share: float
+
+
+def effects(full: Sequence[Mapping[str, float]], without: Sequence[Mapping[str, float]]) -> dict[str, Effect]:
+    """The effect on each score, of the same captures in the same order with the part and without it."""
+    if len(full) != len(without) or not full:
+        raise InputError(f"effects: found {len(full)} and {len(without)} captures; expected the same ones")
+    table = {}
+    for name, better in BETTER.items():
+        change = np.array([better * (a[name] - b[name]) for a, b in zip(full, without, strict=True)])
+        spread = change.std(ddof=1) if len(change) > 1 else 0.0
+        table[name] = Effect(float(change.mean()), float(spread), float((change > 0).mean()))
+    return table

@@ -1,0 +1,186 @@
+"""Ablations: nothing left out is the method itself, and each part is really left out."""
+
+import importlib.util
+import json
+import sys
+from dataclasses import fields, replace
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from dpdefocus import ablations, lens, solve
+from dpdefocus.ablations import BETTER, FAST, FULL, PUBLISHED, STEPS, Solved
+from dpdefocus.data import GroundTruth
+from dpdefocus.deblur import DEPTH_GAP
+from dpdefocus.errors import InputError
+from dpdefocus.presets import FastSettings
+from dpdefocus.published import PublishedSettings, fit_published
+
+BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "ablations.py"
+SHORT = FastSettings(hypotheses=7, sweeps=(4,), layers=3)
+
+
+@pytest.fixture(scope="module")
+def case():
+    camera = ablations.tiny_camera()
+    camera = replace(camera, pupil=lens.field_varying(1, 1, samples=33))
+    return ablations.synthetic("cards", 1, 48, 64, camera)
+
+
+# --- the lists ---
+
+
+@pytest.mark.parametrize(("parts", "settings"), [(FAST, FastSettings), (PUBLISHED, PublishedSettings)])
+def test_ablations_name_settings_scores_and_steps_that_exist(parts, settings):
+    known = {field.name for field in fields(settings)}
+    assert len({part.name for part in parts}) == len(parts)
+    for part in parts:
+        assert part.hurts in BETTER and part.does
+        assert bool(part.changes) != bool(part.skips)
+        assert set(dict(part.changes)) <= known
+        assert part.skips in STEPS | {""}
+    values = {name: getattr(settings, name, None) for name in known}
+    for part in parts:
+        assert all(values[name] != value for name, value in part.changes), part.name
+
+
+def test_paper_s_five_parts_are_left_out():
+    switched = {name: value for part in PUBLISHED for name, value in part.changes}
+    assert switched == dict.fromkeys(("intensity", "alpha", "entropy", "auxiliary", "noise_variance"), 0.0)
+
+
+# --- the methods ---
+
+
+def test_nothing_left_out_is_the_preset_and_each_step_makes_a_difference(case, monkeypatch):
+    monkeypatch.setattr(solve, "preset_settings", lambda name: SHORT)
+    whole = solve.solve(case.capture, case.calibration)
+    full = ablations.solve_fast(case.capture, case.calibration, SHORT)
+    np.testing.assert_array_equal(full.defocus_map, whole.defocus_map)
+    # The tiles' margins are wider, and with them the fading changes a little.
+    assert np.sqrt(np.mean((full.all_in_focus - whole.all_in_focus) ** 2)) < 5e-3
+    for step in STEPS:
+        left_out = ablations.solve_fast(case.capture, case.calibration, SHORT, step)
+        change = [np.abs(a - b).max() for a, b in zip(full, left_out, strict=True)]
+        assert max(change) > 1e-3, step
+    sizes = ablations.solve_fast(case.capture, case.calibration, SHORT, "interpolation").defocus_map
+    assert np.allclose(sizes / 0.35, np.round(sizes / 0.35), atol=1e-5)
+    with pytest.raises(InputError, match="skips: found 'feather', expected one of centring"):
+        ablations.solve_fast(case.capture, case.calibration, SHORT, "feather")
+
+
+def test_layers_one_at_a_time_are_the_layers_together_where_nothing_is_covered(case):
+    """Two layers closer than what counts as one before the other: there is nothing to fill."""
+    views, kernels = jnp.asarray(case.capture.views), jnp.asarray(case.calibration.kernels)
+    layers = jnp.array([0.8, 0.8 - 0.9 * DEPTH_GAP])
+    share = jnp.linspace(0, 1, 64)[None] * jnp.ones((48, 1))
+    weights = jnp.stack([share, 1 - share])
+    apart = ablations._deblurred(views, kernels, layers, weights, SHORT, filled=False)
+    together = ablations._deblurred(views, kernels, layers, weights, SHORT, filled=True)
+    np.testing.assert_allclose(apart, together, atol=2e-4)
+
+
+def test_published_optimisation_is_that_of_its_own_room_with_the_changes_made(case):
+    settings = PublishedSettings(nearest=0.1, farthest=1.4, layers=3, iterations=4)
+    changed = replace(settings, alpha=0.0, noise_variance=0.0)
+    views, kernels = case.capture.views, case.calibration.kernels
+    intensities, alphas, _ = fit_published(views, kernels, changed.scales, changed)
+    sharp, size = ablations.solve_published(
+        case.capture, case.calibration, settings, {"alpha": 0.0, "noise_variance": 0.0}
+    )
+    expected = ablations.mpi.defocus_map(alphas, changed.scales)
+    np.testing.assert_allclose(size, expected, atol=1e-3)
+    shares = np.asarray(ablations.mpi.transmittance(alphas))
+    assert np.abs(sharp - (shares * np.asarray(intensities)).sum(0)).mean() < 0.05
+    full = ablations.solve_published(case.capture, case.calibration, settings, {})
+    assert np.abs(full.defocus_map - size).max() > 1e-3
+
+
+# --- the synthetic set and its scores ---
+
+
+def test_synthetic_captures_have_their_sizes_and_noise():
+    quiet, noisy = ablations.tiny_camera(), ablations.tiny_camera(ablations.PUBLISHED_GAIN)
+    assert quiet.kernel_size == noisy.kernel_size and noisy.sensor.gain > 10 * quiet.sensor.gain
+    case = ablations.synthetic("cards", 0, 48, 64, noisy)
+    known = case.truth.defocus_map[case.truth.mask]
+    assert abs(known.max() - ablations.FARTHEST) < 1e-3 and known.min() > ablations.NEAREST - 1e-3
+    with pytest.raises(InputError, match="kind: found 'card', expected one of cards, tabletop"):
+        ablations.synthetic("card", 0, 48, 64, noisy)
+
+
+def test_size_is_the_mean_over_what_is_known():
+    rng = np.random.default_rng(0)
+    sharp = np.kron(rng.random((8, 8)), np.ones((6, 6))).astype(np.float32)
+    size = rng.random((48, 48), np.float32)
+    mask = np.zeros((48, 48), bool)
+    mask[10:30] = True
+    found = np.where(mask, size - np.float32(0.1), 9).astype(np.float32)
+    solved = Solved(sharp * np.float32(0.99), found)
+    scores = ablations.scored(solved, GroundTruth(sharp, size, mask))
+    assert set(scores) == set(BETTER)
+    assert abs(scores["size"] + 0.1) < 1e-5 and scores["aiwe1"] < 1e-4
+    other_unit = ablations.scored(solved, GroundTruth(sharp, size, mask), same_unit=False)
+    assert abs(other_unit["size"] - found[mask].mean()) < 1e-6
+
+
+def test_effects_compare_each_capture_with_itself():
+    full = [dict.fromkeys(BETTER, 20.0), dict.fromkeys(BETTER, 30.0)]
+    without = [dict.fromkeys(BETTER, 19.0), dict.fromkeys(BETTER, 31.5)]
+    found = ablations.effects(full, without)
+    np.testing.assert_allclose(found["psnr"], (-0.25, np.sqrt(2) * 1.25, 0.5))
+    np.testing.assert_allclose(found["mae"], (0.25, np.sqrt(2) * 1.25, 0.5))
+    assert ablations.effects(full[:1], without[:1])["psnr"] == (1.0, 0.0, 1.0)
+    with pytest.raises(InputError, match="found 2 and 1 captures"):
+        ablations.effects(full, without[:1])
+
+
+# --- the benchmark ---
+
+
+@pytest.fixture
+def benchmark(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARK.parent))
+    specification = importlib.util.spec_from_file_location("ablations_benchmark", BENCHMARK)
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def test_benchmark_goes_on_where_it_stopped_and_knows_what_is_out_of_date(
+    benchmark, case, tmp_path, monkeypatch, capsys
+):
+    solved = []
+
+    def stand_in(part, case, settings):
+        solved.append(part.name)
+        light = np.float32(0.9 if part == FULL else 0.8)
+        return Solved(case.truth.all_in_focus * light, case.truth.defocus_map)
+
+    monkeypatch.setattr(benchmark, "solve_without", stand_in)
+    monkeypatch.setattr(benchmark, "synthetic_cases", lambda method, seeds, kinds: iter([case] * (seeds > 0)))
+    record, pictures = tmp_path / "record.json", tmp_path / "pictures"
+
+    def run(*arguments):
+        solved.clear()
+        monkeypatch.setattr(sys, "argv", ["ablations.py", "--out", str(record), *arguments])
+        benchmark.main()
+        return list(solved)
+
+    names = [FULL.name, *(part.name for part in PUBLISHED)]
+    assert run("--methods", "published", "--only", "alpha", "bias") == ["full", "alpha", "bias"]
+    assert run("--methods", "published") == ["intensity", "entropy", "auxiliary"]
+    saved = json.loads(record.read_text())
+    assert list(saved["runs"]["published"]) == ["full", "alpha", "bias", "intensity", "entropy", "auxiliary"]
+    one = saved["runs"]["published"]["alpha"][case.name]
+    assert one["made"]["settings"]["iterations"] == 600 and "jax" in one["made"]["versions"]
+    assert one["seconds"] >= 0 and "machine" in saved
+    capsys.readouterr()
+    assert run("--methods", "published", "--iterations", "50") == names
+    printed = capsys.readouterr().out
+    assert "| published without | psnr |" in printed and "| 100% |" in printed
+    assert run("--methods", "published", "--iterations", "50", "--pictures", str(pictures)) == names
+    assert (pictures / "published.png").stat().st_size > 10_000
+    assert run("--methods", "published", "--iterations", "50") == []
