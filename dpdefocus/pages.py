@@ -20,6 +20,9 @@ __all__ = ["asset", "markdown_body", "markdown_page", "notebook_page", "page", "
 # Cells with this tag serve where a notebook runs, and say nothing to those who read it.
 NOT_SHOWN = "not-on-pages"
 
+# Plotly asks the network for a program that would draw formulas in its labels, and does well without.
+REMOTE_SCRIPT = re.compile(r'<script[^>]*\bsrc="https?://[^"]*"[^>]*>\s*</script>')
+
 _highlight = Highlight2HTML()
 
 
@@ -80,7 +83,7 @@ def _output(output):
         return f'<pre class="error">{html.escape(strip_ansi(chr(10).join(output.traceback)))}</pre>'
     data = output.data
     if "text/html" in data:
-        return data["text/html"]
+        return REMOTE_SCRIPT.sub("", data["text/html"])
     if "text/markdown" in data:
         return markdown_body(data["text/markdown"])
     if "image/png" in data:

@@ -6,6 +6,7 @@ import sys
 
 import nbformat
 import pytest
+from browser import Opened, browser  # noqa: F401
 
 from dpdefocus.batch import checked_parameters, known_parameters, main
 from dpdefocus.errors import InputError
@@ -37,6 +38,7 @@ def notebook(tmp_path):
 
     def write(code):
         cells = [
+            nbformat.v4.new_markdown_cell("# A lesson\n\n$$\\hat I_s = \\sum_i t_i c_i \\tag{1}$$"),
             nbformat.v4.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}),
             nbformat.v4.new_code_cell(code),
         ]
@@ -65,6 +67,16 @@ def test_run_leaves_the_executed_notebook_and_a_report_that_needs_no_network(not
     report = (out / "lesson.html").read_text()
     assert "a curve of the test" in report
     assert "Plotly.newPlot" in report and "plotly.js v" in report  # the figure, and the program that draws it
+
+
+def test_report_draws_figures_and_formulas_in_a_browser_without_a_network(browser, notebook, tmp_path):  # noqa: F811
+    assert batch(notebook(FIGURE), "--out-dir", tmp_path / "out").returncode == 0
+    with Opened(browser, tmp_path / "out" / "lesson.html") as opened:
+        opened.page.wait_for_selector(".main-svg .scatterlayer path.js-line", state="attached")
+        assert opened.page.locator("math munder").count() == 1
+        assert opened.page.locator(".equation-number").inner_text() == "(1)"
+        assert opened.page.evaluate("document.documentElement.scrollWidth") <= 400
+        assert opened.complaints == []
 
 
 def test_failure_is_one_short_message_and_keeps_earlier_results(notebook, tmp_path):
