@@ -42,6 +42,8 @@ VIEW_RATIO = 0.03
 LEAST_DISPARITY = 0.1
 # Kernels narrower than this (standard deviation, pixels) hardly have a shape to be scaled.
 NARROWEST = 1.5
+# Pictures of all kernels are enlarged to about this width, pixels.
+SHEET_WIDTH = 1200
 # The outermost pixels of a kernel should hold no more light than this.
 RIM, RIM_LIGHT = 2, 0.01
 
@@ -297,8 +299,9 @@ def kernel_sheet(
     framed = np.pad(kernels / kernels.max(), [(0, 0)] * 3 + [(1, 1), (1, 1)], constant_values=0.25)
     rows, cols, _, size, _ = framed.shape
     views = framed.transpose(2, 0, 3, 1, 4).reshape(2, rows * size, cols * size)
-    gap = np.ones((rows * size, max(4, size // 8)))
-    return np.round(255 * np.hstack([views[0], gap, views[1]])).astype(np.uint8)
+    sheet = np.hstack([views[0], np.ones((rows * size, size // 4)), views[1]])
+    zoom = max(1, SHEET_WIDTH // sheet.shape[1])
+    return np.round(255 * sheet.repeat(zoom, axis=0).repeat(zoom, axis=1)).astype(np.uint8)
 
 
 def save_report(

@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float32
 from scipy.signal import fftconvolve
@@ -169,7 +170,7 @@ def photograph_chart(
     seen += [np.stack(2 * [sheet[inner]])] * SHEETS
     shots = []
     for number, light in enumerate(seen):
-        exposed = expose(vignetting * light, jax.random.fold_in(key, number), sensor)
+        exposed = expose(jnp.asarray(vignetting * light), jax.random.fold_in(key, number), sensor)
         shots.append(np.asarray(exposed, np.float32))
     return ChartPhotographs(
         *shots[:3],

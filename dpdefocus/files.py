@@ -26,7 +26,7 @@ def existing_file(path: str | Path, what: str) -> Path:
 
 
 def read_image(path: str | Path, what: str) -> np.ndarray:
-    """The image in a PNG or TIFF file, with the file's own bit depth and channels, unrotated.
+    """The image in a PNG, TIFF or PGM file, with the file's own bit depth and channels, unrotated.
 
     Raises:
         InputError: no such file, not an image, or a file of several pages.

@@ -101,7 +101,7 @@ def green_of_mosaic(
 
 def other_side(
     total: UInt16[np.ndarray, "height width"],
-    side: UInt16[np.ndarray, "height width"],
+    side: UInt16[np.ndarray, "side_height side_width"],
     black_level: int,
     white_level: int,
 ) -> UInt16[np.ndarray, "height width"]:

@@ -12,16 +12,21 @@ from dpdefocus.detection import StepError
 from dpdefocus.errors import InputError
 from dpdefocus.kernel_fit import KernelFitSettings
 from dpdefocus.lens import field_varying
+from dpdefocus.overlap import centred
 from dpdefocus.photographs import Photographs, read_photographs
 
-GRID, SIZE, RADIUS = (2, 2), 17, 5.0
+GRID, SIZE, RADIUS = (2, 2), 17, 4.0
 CROP, FRAME = (140, 160), (160, 184)
-QUICK = KernelFitSettings(smoothness=(1e-3,), compactness=(1e-5,), most_iterations=300)
+# The weights that the rule chooses here.
+QUICK = KernelFitSettings(smoothness=(1e-2,), compactness=(1e-2,))
 
 
 @pytest.fixture(scope="module")
 def shots():
-    kernels = np.asarray(field_varying(*GRID, samples=65).kernels([RADIUS], SIZE)[0], np.float32)
+    pupil = field_varying(*GRID, samples=65)
+    # Without the cells' common shifts: a geometry has no steps from cell to cell.
+    kernels = np.maximum(centred(pupil.kernels([RADIUS], SIZE)[0]), 0)
+    kernels = np.asarray(kernels / kernels.sum((-2, -1), keepdims=True), np.float32)
     return chart_photo.photograph_chart(kernels, CROP, frame=FRAME)
 
 
@@ -55,7 +60,7 @@ def test_report_says_how_good_it_is(shots, report):
     assert report.warnings == ()
     assert report.discs.min() >= calibrate.ENOUGH_DISCS
     assert report.reprojection.max() < 0.5
-    assert report.kernel_residuals.max() < 0.03
+    assert report.kernel_residuals.max() < 0.04
     offset = np.arange(SIZE) - SIZE // 2
     true = shots.kernels.sum(-2) @ offset
     np.testing.assert_allclose(report.disparity[..., 0], true[..., 0] - true[..., 1], atol=0.1)
@@ -80,7 +85,7 @@ def test_folder_is_what_the_solver_reads(report, shots, tmp_path):
     assert stored["warnings"] == [] and np.shape(stored["disparity_px"]) == (*GRID, 2)
     assert cv2.imread(str(tmp_path / "calibration" / "found.png")).shape == (*FRAME, 3)
     sheet = cv2.imread(str(tmp_path / "calibration" / "kernels.png"), cv2.IMREAD_UNCHANGED)
-    assert sheet.shape == (2 * (SIZE + 2), 4 * (SIZE + 2) + 4)
+    assert sheet.shape == (15 * 2 * (SIZE + 2), 15 * (4 * (SIZE + 2) + 4))  # enlarged 15 times
 
 
 @pytest.mark.parametrize(
@@ -88,7 +93,7 @@ def test_folder_is_what_the_solver_reads(report, shots, tmp_path):
     [
         ("blank", "threshold", "no discs stand out"),
         ("other chart", "order|components|threshold", ""),
-        ("half out of view", "order|coverage", ""),
+        ("half out of view", "order|coverage|components", ""),
         ("clipped", "exposure", "saturated"),
         ("dark", "exposure", "too dark"),
     ],
