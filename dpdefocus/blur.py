@@ -106,11 +106,24 @@ def kernel_spectra(
     circular convolution wraps around falls outside the tile, since the window is at least a tile and two
     halos long.
     """
-    layers, rows, cols, views, size, _ = kernels.shape
-    by_tile = kernels.transpose(1, 2, 0, 3, 4, 5).reshape(rows * cols, layers, views, size, size)
+    return tile_spectra(kernels_by_tile(kernels), tiling)
+
+
+def kernels_by_tile(
+    kernels: Float[Array, "layers rows cols views kernel kernel"],
+) -> Float[Array, "tiles layers views kernel kernel"]:
+    """The kernels in the order of the tiles."""
+    layers, rows, cols, *rest = kernels.shape
+    return kernels.transpose(1, 2, 0, 3, 4, 5).reshape(rows * cols, layers, *rest)
+
+
+def tile_spectra(
+    kernels: Float[Array, "tiles layers views kernel kernel"], tiling: Tiling
+) -> Complex[Array, "tiles layers views window_height window_width"]:
+    """As ``kernel_spectra``, of the kernels of some tiles."""
+    size, shift = tiling.kernel, -2 * tiling.halo
     room = [(0, 0)] * 3 + [(0, tiling.window_height - size), (0, tiling.window_width - size)]
-    shift = -2 * tiling.halo
-    return jnp.fft.fft2(jnp.roll(jnp.pad(by_tile, room), (shift, shift), (-2, -1)))
+    return jnp.fft.fft2(jnp.roll(jnp.pad(kernels, room), (shift, shift), (-2, -1)))
 
 
 # --- windows: a padded copy of the image, read and added to a group of tiles at a time -------------
@@ -128,14 +141,6 @@ def pad(
 ) -> Float[Array, "layers padded_height padded_width"]:
     """The images with their edge pixels replicated, so that every tile has its whole window."""
     return jnp.pad(images, [(0, 0)] * (images.ndim - 2) + list(margins(tiling)), mode="edge")
-
-
-def unpad(
-    padded: Float[Array, "layers padded_height padded_width"], tiling: Tiling
-) -> Float[Array, "layers height width"]:
-    """The images within their margins."""
-    (above, _), (left, _) = margins(tiling)
-    return padded[..., above : above + tiling.height, left : left + tiling.width]
 
 
 def pad_adjoint(

@@ -24,6 +24,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Complex, Float, Int
 
 from dpdefocus import losses
@@ -33,15 +34,14 @@ from dpdefocus.blur import (
     Tiling,
     add_windows,
     group_size,
-    group_starts,
-    kernel_spectra,
+    kernels_by_tile,
     margins,
     mpi_tiles,
     pad,
     pad_adjoint,
+    tile_spectra,
     tiles,
     tiling_of,
-    unpad,
     windows,
 )
 from dpdefocus.errors import InputError
@@ -126,6 +126,26 @@ class Scene(NamedTuple):
     weights: Float[Array, " losses"]
 
 
+SHARES = "shares"  # the axis of the devices, among which tiles and layers are shared out
+
+
+def devices(layers: int, tiling: Tiling) -> Mesh:
+    """As many of JAX's devices as tiles and layers can be shared out among evenly.
+
+    A CPU counts as one device unless ``JAX_NUM_CPU_DEVICES`` says otherwise: XLA computes the transforms on
+    all cores, but nearly all else on one for each device.
+    """
+    found = jax.devices()
+    most = max(n for n in range(1, len(found) + 1) if layers % n == 0 and tiling.tiles % n == 0)
+    return Mesh(np.array(found[:most]), (SHARES,))
+
+
+def _scene_shares():
+    """How a scene is shared out: the spectra by their tiles."""
+    whole = PartitionSpec()
+    return Scene(whole, whole, PartitionSpec(SHARES), whole, whole, whole)
+
+
 @partial(jax.jit, static_argnames=("tiling",))
 def scene_of(
     observed: Float[Array, "views height width"],
@@ -136,15 +156,24 @@ def scene_of(
     tiling: Tiling,
 ) -> Scene:
     """The scene of two views divided by their common maximum, and of kernels at the layers' sizes."""
+    mesh, by_tile = devices(kernels.shape[0], tiling), PartitionSpec(SHARES)
+    spectra = jax.shard_map(
+        partial(tile_spectra, tiling=tiling), mesh=mesh, in_specs=by_tile, out_specs=by_tile, check_vma=False
+    )
     mean = observed.mean()
     whole = jnp.ones((1, tiling.height, tiling.width))
-    return Scene(
+    scene = Scene(
         observed=pad(observed, tiling),
         inside=jnp.pad(whole, [(0, 0), *margins(tiling)]),
-        spectra=kernel_spectra(kernels, tiling),
+        spectra=spectra(kernels_by_tile(kernels)),
         bias=bias_correction(kernels, mean, noise_variance, prior),
         gain=MIDDLE_GREY / mean,
         weights=weights,
+    )
+    return jax.tree.map(
+        lambda array, share: jax.lax.with_sharding_constraint(array, NamedSharding(mesh, share)),
+        scene,
+        _scene_shares(),
     )
 
 
@@ -162,26 +191,26 @@ def _view_losses(blurred: BlurredMPI, observed, scene: Scene):
     )
 
 
-def _group_losses(intensities, alphas, first, scene: Scene, tiling):
+def _group_losses(intensities, alphas, first, own_first, scene: Scene, tiling):
     """The weighted losses of the group of tiles from number ``first`` on, summed over its pixels, and
-    their total, of the windows of intensities and alphas.
+    their total, of the windows of intensities and alphas. The scene's spectra have it at ``own_first``.
     """
     group = alphas.shape[1]
     observed, inside = tiles(scene.observed, first, group, tiling), tiles(scene.inside, first, group, tiling)
-    (intensities, alphas), *blurred = mpi_tiles(intensities, alphas, scene.spectra, first, tiling)
+    (intensities, alphas), *blurred = mpi_tiles(intensities, alphas, scene.spectra, own_first, tiling)
     left, right = (_view_losses(*view, scene) for view in zip(blurred, observed, strict=True))
     of_views = scene.gain * 0.5 * (left + right)
 
     shares = transmittance(alphas)
     alpha_roots, share_roots = losses.root(alphas), losses.root(shares)
-    sharp_variance = losses.local_variance(scene.gain * (shares * intensities).sum(0, keepdims=True))[0]
+    sharp = (shares * intensities).sum(0, keepdims=True)
+    of_intensities = losses.local_variance(scene.gain * jnp.concatenate([sharp, intensities]))
+    (sharp_variance,), layer_variances = jnp.split(of_intensities, [1])
 
     maps = (
         of_views[0],
         of_views[1],
-        losses.intensity_loss(
-            sharp_variance, losses.local_variance(scene.gain * intensities), shares[..., 1:-1, 1:-1]
-        ),
+        losses.intensity_loss(sharp_variance, layer_variances, shares[..., 1:-1, 1:-1]),
         losses.alpha_loss(
             losses.local_variance(alpha_roots), losses.local_variance(share_roots), sharp_variance
         ),
@@ -203,14 +232,32 @@ def value_and_gradient(
     """The five weighted losses (42), means over the pixels, and the gradient of their sum to both sets of
     logits.
     """
-    group = group_size(tiling)
-    padded = [pad(jax.nn.sigmoid(each), tiling) for each in (intensity_logits, alpha_logits)]
+    mesh = devices(intensity_logits.shape[0], tiling)
+    of_device = partial(_device_value_and_gradient, tiling=tiling, share=tiling.tiles // mesh.size)
+    by_layer = PartitionSpec(SHARES)
+    return jax.shard_map(
+        of_device,
+        mesh=mesh,
+        in_specs=(by_layer, by_layer, _scene_shares()),
+        out_specs=(PartitionSpec(), (by_layer, by_layer)),
+        check_vma=False,
+    )(intensity_logits, alpha_logits, scene)
 
-    def step(carry, first):
+
+def _device_value_and_gradient(intensity_logits, alpha_logits, scene, tiling, share):
+    """A device's part of ``value_and_gradient``: its ``share`` of the tiles, and the logits of its layers."""
+    padded = [
+        jax.lax.all_gather(pad(jax.nn.sigmoid(logits), tiling), SHARES, tiled=True)
+        for logits in (intensity_logits, alpha_logits)
+    ]
+    group = min(group_size(tiling), share)
+    of_group = jax.value_and_grad(_group_losses, argnums=(0, 1), has_aux=True)
+
+    def step(carry, own_first):
         gradients, terms = carry
+        first = jax.lax.axis_index(SHARES) * share + own_first
         windowed = [windows(each, first, group, tiling) for each in padded]
-        of_group = jax.value_and_grad(_group_losses, argnums=(0, 1), has_aux=True)
-        (_, more), to_windows = of_group(*windowed, first, scene, tiling)
+        (_, more), to_windows = of_group(*windowed, first, own_first, scene, tiling)
         gradients = [
             add_windows(gradient, to_window, first, tiling)
             for gradient, to_window in zip(gradients, to_windows, strict=True)
@@ -218,13 +265,16 @@ def value_and_gradient(
         return (gradients, terms + more), None
 
     start = [jnp.zeros_like(each) for each in padded], jnp.zeros(len(LOSSES))
-    (gradients, terms), _ = jax.lax.scan(step, start, group_starts(tiling))
+    (gradients, terms), _ = jax.lax.scan(step, start, jnp.arange(0, share, group))
     pixels = tiling.height * tiling.width
-    to_logits = [
-        pad_adjoint(gradient, tiling) * (value * (1 - value) / pixels)
-        for gradient, value in zip(gradients, (unpad(each, tiling) for each in padded), strict=True)
-    ]
-    return terms / pixels, tuple(to_logits)
+
+    def to_logits(gradient, logits):
+        of_own_layers = jax.lax.psum_scatter(gradient, SHARES, tiled=True)
+        value = jax.nn.sigmoid(logits)
+        return pad_adjoint(of_own_layers, tiling) * (value * (1 - value) / pixels)
+
+    logits = intensity_logits, alpha_logits
+    return jax.lax.psum(terms, SHARES) / pixels, tuple(map(to_logits, gradients, logits))
 
 
 # --- the optimisation ------------------------------------------------------------------------------
@@ -270,6 +320,12 @@ def start(observed_mean: Float[Array, ""], layers: int, tiling: Tiling, settings
     return State(logits, _adam(settings).init(logits), jnp.array(0))
 
 
+def _state_shares(state: State, mesh: Mesh) -> State:
+    """How the state is shared out: logits and their moments by their layers."""
+    shares = {0: NamedSharding(mesh, PartitionSpec()), 3: NamedSharding(mesh, PartitionSpec(SHARES))}
+    return jax.tree.map(lambda leaf: shares[leaf.ndim], state)
+
+
 @partial(jax.jit, static_argnames=("tiling", "settings", "most"))
 def _advance(
     state: State, scene: Scene, tiling: Tiling, settings: PublishedSettings, steps: Int[Array, ""], most: int
@@ -299,7 +355,8 @@ def _advance(
 
     blank = jnp.zeros((most, len(LOSSES)))
     state, terms, done, _ = jax.lax.while_loop(proceed, step, (state, blank, jnp.array(0), jnp.array(True)))
-    return state, terms, done
+    shares = _state_shares(state, devices(state.logits[0].shape[0], tiling))
+    return jax.lax.with_sharding_constraint(state, shares), terms, done
 
 
 def fit_published(
@@ -349,6 +406,7 @@ def fit_published(
     history = np.zeros((0, len(LOSSES)), np.float32)
     if path is not None and path.exists():
         state, history = _load_checkpoint(path, identity, state)
+    state = jax.device_put(state, _state_shares(state, devices(layers, tiling)))
 
     state, history, diverged_at = _iterate(
         state, history, scene, tiling, settings, checkpoint_every, partial(_save_checkpoint, path, identity)
@@ -360,7 +418,7 @@ def fit_published(
             RuntimeWarning,
             stacklevel=2,
         )
-    intensities, alphas = (jax.nn.sigmoid(each) for each in state.logits)
+    intensities, alphas = (jax.nn.sigmoid(jax.device_put(each, jax.devices()[0])) for each in state.logits)
     return intensities * peak, alphas, History(history, diverged_at, time.perf_counter() - began)
 
 

@@ -16,7 +16,6 @@ from dpdefocus.blur import (
     pad_adjoint,
     tiles,
     tiling_of,
-    unpad,
     windows,
 )
 from dpdefocus.errors import InputError
@@ -116,7 +115,6 @@ def test_mpi_tiles_adjoint_by_inner_products():
 def test_pad_adjoint_by_inner_products():
     images, _, tiling, _ = problem(23, 31, 2, 3)
     padded = np.asarray(pad(jnp.asarray(images), tiling))
-    np.testing.assert_array_equal(unpad(jnp.asarray(padded), tiling), images)
     weights = np.random.default_rng(3).normal(size=padded.shape).astype(np.float32)
     gathered = np.asarray(pad_adjoint(jnp.asarray(weights), tiling))
     assert np.vdot(weights, padded) == pytest.approx(np.vdot(gathered, images), rel=1e-4)

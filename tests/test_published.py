@@ -3,6 +3,7 @@ divergence.
 """
 
 import dataclasses
+import io
 import os
 import signal
 import subprocess
@@ -65,6 +66,15 @@ def whole_objective(intensity_logits, alpha_logits, observed, kernels, scene):
     return terms.sum(), terms
 
 
+def apart(script, **environment):
+    """A process of its own that runs a script, which may import these tests."""
+    paths = os.pathsep.join([os.path.dirname(__file__), os.path.dirname(os.path.dirname(__file__))])
+    return {
+        "args": [sys.executable, "-c", textwrap.dedent(script)],
+        "env": {**os.environ, "PYTHONPATH": paths, "DPDEFOCUS_BATCH": "1", **environment},
+    }
+
+
 @pytest.mark.parametrize("case", ["a", "b"])
 def test_golden_case(case, golden_folder):
     errors = golden_case.relative_errors(golden_folder / f"loss_case_{case}.npz")
@@ -90,6 +100,26 @@ def test_one_pass_over_tiles_is_the_objective_on_whole_images():
     np.testing.assert_allclose(terms, expected_terms, rtol=1e-5)
     for found, wanted in zip(gradient, expected, strict=True):
         np.testing.assert_allclose(found, wanted, atol=1e-5 * float(jnp.abs(wanted).max()))
+
+
+def test_shared_out_between_two_devices_is_the_same():
+    """In a process of its own: a CPU is made two devices before JAX starts. Layers and tiles are even."""
+    settings = dataclasses.replace(SETTINGS, layers=4)
+    script = """
+        import sys
+        import jax
+        import numpy as np
+        from test_published import SETTINGS, dataclasses, fit
+        assert len(jax.devices()) == 2
+        intensities, alphas, history = fit(settings=dataclasses.replace(SETTINGS, layers=4))
+        np.savez(sys.stdout.buffer, intensities=intensities, alphas=alphas, terms=history.terms)
+    """
+    done = subprocess.run(**apart(script, JAX_NUM_CPU_DEVICES="2"), stdout=subprocess.PIPE, check=True)
+    found = np.load(io.BytesIO(done.stdout))
+    intensities, alphas, history = fit(settings=settings)
+    np.testing.assert_allclose(found["terms"], history.terms, rtol=1e-4)
+    np.testing.assert_allclose(found["intensities"], intensities, atol=1e-4)
+    np.testing.assert_allclose(found["alphas"], alphas, atol=1e-4)
 
 
 def test_gradient_by_finite_differences():
@@ -149,14 +179,9 @@ def test_killed_run_resumes_to_the_same_numbers(tmp_path):
         published._save_checkpoint = save_and_wait
         fit(sys.argv[1])
     """
-    paths = os.pathsep.join([os.path.dirname(__file__), os.path.dirname(os.path.dirname(__file__))])
-    run = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(script), str(checkpoint)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": paths, "DPDEFOCUS_BATCH": "1"},
-    )
+    process = apart(script)
+    process["args"].append(str(checkpoint))
+    run = subprocess.Popen(**process, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     with run:
         assert run.stdout.readline() == "saved\n"
         run.send_signal(signal.SIGKILL)
