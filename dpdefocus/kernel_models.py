@@ -118,6 +118,9 @@ def cell_positions(rows: int, cols: int) -> Float[np.ndarray, "rows cols 2"]:
 def fit_cells(kernels: Float[np.ndarray, "rows cols 2 size size"]) -> CellModels:
     """The family's parameters for each cell on its own, by least squares.
 
+    Where the barrel cuts deep into the aperture, the two rims can change places in the formula, at nearly the
+    same kernels: compare kernels, not parameters, from cell to cell.
+
     Raises:
         InputError: kernels whose views' centroids agree: in focus nothing tells how the aperture is shared.
     """
@@ -142,10 +145,11 @@ def fit_field(kernels: Float[np.ndarray, "rows cols 2 size size"], order: int = 
             f"fit_field: order {order} on a grid of {rows} x {cols} kernels; expected 0 to "
             f"{min(rows, cols) - 1}"
         )
-    start = fit_cells(kernels).parameters.reshape(rows * cols, -1)
-    terms = _terms(cell_positions(rows, cols), order).reshape(rows * cols, -1)
     cells = np.asarray(kernels, np.float32).reshape(-1, *kernels.shape[2:])
-    first = np.linalg.lstsq(terms, start, rcond=None)[0]
+    terms = _terms(cell_positions(rows, cols), order).reshape(rows * cols, -1)
+    # From one and the same pair everywhere: cell by cell, the rims of aperture and barrel may change places.
+    first = np.zeros((terms.shape[1], len(PARAMETERS)))
+    first[0] = np.median(_start(cells), axis=0)
     coefficients = _least_squares(cells, first, terms, "kernel models, over the field")
     errors = relative_errors(_kernels_of(terms @ coefficients, cells.shape[-1]), cells)
     return FieldModel(coefficients, order, errors.reshape(kernels.shape[:3]))
