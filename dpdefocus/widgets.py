@@ -28,7 +28,7 @@ __all__ = ["Control", "Picture", "Frames", "explore"]
 
 # More frames than this make a notebook that nobody wants to load.
 MOST_FRAMES = 150
-LOSSLESS = 101  # as a WebP quality
+LOSSLESS, PHOTOGRAPH = 101, 80  # as WebP qualities
 
 
 @dataclass(frozen=True)
@@ -176,10 +176,11 @@ def _view(picture, alt):
 
 
 def _source(panel):
-    """An 8-bit panel as base64 of a lossless WebP."""
+    """An 8-bit panel as base64 of a WebP: a map without losses, a photograph as its size asks for."""
     pixels = panel if panel.ndim == 2 else panel[..., ::-1]
-    encoded = cv2.imencode(".webp", pixels, [cv2.IMWRITE_WEBP_QUALITY, LOSSLESS])[1]
-    return base64.b64encode(encoded.tobytes()).decode()
+    qualities = (LOSSLESS, PHOTOGRAPH) if panel.ndim == 2 else (LOSSLESS,)
+    encoded = [cv2.imencode(".webp", pixels, [cv2.IMWRITE_WEBP_QUALITY, quality])[1] for quality in qualities]
+    return base64.b64encode(min(encoded, key=len).tobytes()).decode()
 
 
 _PREFIX = "data:image/webp;base64,"
