@@ -37,6 +37,8 @@ from dpdefocus.vignetting import check_sheets, mean_sheet
 FEWEST_DISCS, ENOUGH_DISCS = 2, 4
 # The white screen and the white sheets see the same vignetting; the ratio of the views may differ by this.
 VIEW_RATIO = 0.03
+# Light of the photographed chart against that of the sharp one: flare is less, another disc size is more.
+LIGHT_TOLERANCE = 0.1
 # Behind the focus plane the left view's kernels lie to the left of the right view's. Below this share of
 # their width (standard deviation) there is too little of a difference to be sure of.
 LEAST_DISPARITY = 0.1
@@ -130,6 +132,7 @@ def calibrate(
     sharp, views, remarks = sharp_chart(photographs, vignetting, found, chart, crop, margin=size // 2)
     warnings += remarks
     list(steps)
+    check_light(sharp, views, picture)
     fit = _step("kernels", fit_kernels, sharp, views, grid, size, settings)
     kernels = fit.kernels.astype(np.float32)
     return CalibrationReport(
@@ -239,6 +242,23 @@ def sharp_chart(
         )
     sharp = covered * white + (1 - covered) * black
     return sharp.astype(np.float32), views.astype(np.float32), remarks
+
+
+def check_light(sharp: np.ndarray, views: np.ndarray, picture: np.ndarray) -> None:
+    """Whether the blurred chart holds the light of the sharp one, as it must with kernels that sum to one.
+
+    Raises:
+        StepError: it does not: discs of another size, or values that are not linear.
+    """
+    share = float(views.mean() / data.centre(sharp, views.shape[1:]).mean())
+    if abs(share - 1) > LIGHT_TOLERANCE:
+        raise StepError(
+            "sharp chart",
+            f"the photographs hold {share:.0%} of the light that the chart's discs would give, expected 100 % "
+            f"within {LIGHT_TOLERANCE:.0%}. Give the chart.json of the chart that was photographed (radius over "
+            "pitch), and files that are linear, without a tone curve",
+            picture,
+        )
 
 
 def kernel_warnings(kernels: Float32[np.ndarray, "rows cols 2 kernel kernel"]) -> list[str]:

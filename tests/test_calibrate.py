@@ -92,7 +92,7 @@ def test_folder_is_what_the_solver_reads(report, shots, tmp_path):
     ("kind", "step", "message"),
     [
         ("blank", "threshold", "no discs stand out"),
-        ("other chart", "order|components|threshold", ""),
+        ("other chart", "sharp chart", "of the light that the chart's discs would give"),
         ("half out of view", "order|coverage|components", ""),
         ("clipped", "exposure", "saturated"),
         ("dark", "exposure", "too dark"),
