@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 
-from dpdefocus.ablations import Ablation, Effect, Solved
+from dpdefocus.ablations import FULL, Ablation, Effect, Solved
 from dpdefocus.data import GroundTruth
 from dpdefocus.plots import GAMMA, for_screen
 
@@ -17,12 +17,15 @@ ACROSS = 4  # columns of a figure of many results
 
 
 def side_by_side(truth: GroundTruth, solved: Mapping[str, Solved], ratio: float = 2.2) -> plt.Figure:
-    """The truth and several results: sharp images, each above its defocus map, on common scales.
+    """The truth, and a method with one part left out at a time: sharp images above their maps, on common scales.
 
-    Each column is `ratio` inches wide. Pixels whose size is not known are white in the true map.
+    `solved` goes by what is left out; `ablations.FULL` leaves out nothing. Each column is `ratio` inches wide. Pixels whose size is not known are white in the true map.
     """
     known = np.where(truth.mask, truth.defocus_map, np.nan)
-    columns = {"truth": (truth.all_in_focus, known)} | solved
+    named = {
+        "nothing left out" if name == FULL.name else f"without {name}": each for name, each in solved.items()
+    }
+    columns = {"truth": (truth.all_in_focus, known)} | named
     low, high = np.nanmin(known), np.nanmax(known)
     white = truth.all_in_focus.max()
     height, width = truth.all_in_focus.shape
@@ -42,7 +45,7 @@ def side_by_side(truth: GroundTruth, solved: Mapping[str, Solved], ratio: float 
         above, below = axes[row, column], axes[row + 1, column]
         shown = np.clip(for_screen(sharp) / white, 0, 1) ** (1 / GAMMA)
         above.imshow(shown, cmap="gray", vmin=0, vmax=1)
-        above.set_title(title, fontsize=11)
+        above.set_title(title, fontsize=10)
         drawn = below.imshow(for_screen(size), cmap="viridis", vmin=low, vmax=high)
     figure.colorbar(drawn, ax=axes, label="defocus size d", shrink=0.6 / blocks, aspect=20)
     return figure

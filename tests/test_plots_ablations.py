@@ -19,11 +19,11 @@ def test_results_stand_side_by_side_on_the_truth_s_scales():
     rng = np.random.default_rng(0)
     sharp, size = rng.random((2, 20, 30), np.float32)
     truth = GroundTruth(sharp, size, size > 0.2)
-    solved = {f"method {n}": Solved(sharp * 2, size * n) for n in range(4)}
+    solved = {name: Solved(sharp * 2, size * n) for n, name in enumerate(["full", "a", "b", "c"])}
     figure = plots_ablations.side_by_side(truth, solved)
     shown = [axes for axes in figure.axes if axes.images]
     titles = [axes.get_title() for axes in shown if axes.get_title()]
-    assert titles == ["truth", *solved]
+    assert titles == ["truth", "nothing left out", "without a", "without b", "without c"]
     maps = [axes.images[0] for axes in shown if axes.images[0].get_cmap().name == "viridis"]
     assert len(maps) == 5 and {image.get_clim() for image in maps} == {(size[size > 0.2].min(), size.max())}
     assert np.isnan(np.ma.filled(maps[0].get_array(), np.nan)).any()
