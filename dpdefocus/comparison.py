@@ -20,6 +20,7 @@ from dpdefocus.pages import asset
 __all__ = ["Compared", "comparison"]
 
 GAMMA = 2.2
+LOSSLESS = 101  # as a WebP quality
 # Values travel as 16-bit steps between the least and the greatest; the last code says "not known".
 STEPS, UNKNOWN = 65534, 65535
 
@@ -104,12 +105,14 @@ def _options(pictures, chosen):
 
 
 def _figure(name, picture):
-    encoded = base64.b64encode(cv2.imencode(".png", picture.drawn())[1].tobytes()).decode()
+    encoded = base64.b64encode(
+        cv2.imencode(".webp", picture.drawn(), [cv2.IMWRITE_WEBP_QUALITY, LOSSLESS])[1].tobytes()
+    ).decode()
     low, high = picture.limits
     scale = "" if picture.colours == "grey" else f", drawn from {low:.3g} to {high:.3g}"
     return (
         f'<figure><div class="frame"><img alt="{html.escape(f"{name}. {picture.alt}")}" '
-        f'src="data:image/png;base64,{encoded}"><span class="cross"></span></div>'
+        f'src="data:image/webp;base64,{encoded}"><span class="cross"></span></div>'
         f"<figcaption><strong>{html.escape(name)}</strong>: "
         f'<span class="value">{html.escape(picture.unit)}</span>'
         f"<small>{scale}</small></figcaption></figure>"

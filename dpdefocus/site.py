@@ -19,6 +19,7 @@ import nbformat
 import numpy as np
 
 from dpdefocus import pages
+from dpdefocus.baselines import BASELINES, Estimate
 from dpdefocus.captures import open_capture
 from dpdefocus.comparison import Compared, comparison
 from dpdefocus.data import Capture, GroundTruth
@@ -119,12 +120,13 @@ def project_repository(root: Path) -> str:
     return project.get("urls", {}).get("Repository", "")
 
 
-def pictures_of(capture: Capture, result: Result, truth: GroundTruth) -> dict[str, Compared]:
-    """What is compared of a solved capture whose truth is known."""
+def pictures_of(
+    capture: Capture, result: Result, truth: GroundTruth, others: Mapping[str, Estimate]
+) -> dict[str, Compared]:
+    """What is compared of a solved capture whose truth is known, and of what other methods (by title) make of it."""
     photograph = capture.views.mean(0)
     white = 0.0, float(photograph.max())
     known = np.where(truth.mask, truth.defocus_map, np.nan)
-    error = np.abs(result.defocus_map - known)
     sizes = float(np.nanmin(known)), float(np.nanmax(known))
 
     def seen(image, alt):
@@ -133,23 +135,37 @@ def pictures_of(capture: Capture, result: Result, truth: GroundTruth) -> dict[st
     def mapped(image, alt):
         return Compared(np.asarray(image), alt, "defocus size", sizes, "viridis")
 
-    return {
+    def off(image):
+        error = np.abs(image - known)
+        return Compared(error, "Bright where the map is wrong.", "defocus size", (0.0, sizes[1] / 2), "magma")
+
+    shown = {
         "photograph": seen(photograph, "The mean of both views, blurred where the scene is out of focus."),
         "all in focus": seen(result.all_in_focus, "The sharp image that the solver recovers."),
         "sharp truth": seen(truth.all_in_focus, "The scene as a pinhole camera would show it."),
+    }
+    for title, other in others.items():
+        if other.all_in_focus is not None:
+            shown[f"{title}, sharp"] = seen(other.all_in_focus, "The sharp image of another method.")
+    shown |= {
         "left view": seen(capture.views[0], "Blurred towards one side."),
         "right view": seen(capture.views[1], "Blurred towards the other side."),
+        "true defocus map": mapped(
+            known, "The true size of the blur at each pixel, white where it has none."
+        ),
         "defocus map": mapped(
             result.defocus_map, "The size of the blur that the solver finds at each pixel."
         ),
-        "true defocus map": mapped(known, "The true size of the blur at each pixel."),
-        "error of the map": Compared(
-            error, "Largest along outlines and thin things.", "defocus size", (0.0, sizes[1] / 2), "magma"
-        ),
+        "error of the map": off(result.defocus_map),
         "confidence": Compared(
             result.confidence, "Low at outlines and on bare surfaces.", "of 1", (0.0, 1.0), "viridis"
         ),
     }
+    for title, other in others.items():
+        if other.defocus_map is not None:
+            shown[f"{title}, map"] = mapped(other.defocus_map, "The defocus map of another method.")
+            shown[f"{title}, error"] = off(other.defocus_map)
+    return shown
 
 
 def _index(lessons, launch, navigation):
@@ -184,8 +200,8 @@ _WELCOME = """<p>One photograph from a dual-pixel camera holds two views, one th
 these two and the camera's blur kernels a sharp image and a defocus map can be recovered. These lessons build
 the method, step by step. Every page works as it is: sliders and pictures need no program running behind them.</p>"""
 
-_COMPARED = """<p>The simulated capture of lesson 4, what the solver recovers from it, and the truth, which is known
-because the capture is simulated.</p>"""
+_COMPARED = """<p>The simulated capture of lesson 4, what the solver and the classical methods of lesson 5 recover from it, and
+the truth, which is known because the capture is simulated.</p>"""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -202,7 +218,11 @@ def main(arguments: list[str] | None = None) -> int:
         launchers(repository)
         capture, calibration, truth = open_capture(seed=2)
         result = solve(capture, calibration, preset="classroom")
-        written = build(options.root, options.out_dir, pictures_of(capture, result, truth), repository)
+        # The identity baseline is the photograph, which is shown anyway.
+        others = {each.title: each for name, each in BASELINES.items() if name != "identity"}
+        estimates = {title: each.estimate(capture, calibration) for title, each in others.items()}
+        pictures = pictures_of(capture, result, truth, estimates)
+        written = build(options.root, options.out_dir, pictures, repository)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

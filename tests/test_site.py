@@ -10,6 +10,7 @@ from browser import WIDE, Opened, browser, page_problems  # noqa: F401
 from lessons import LESSONS, ROOT
 
 from dpdefocus import site
+from dpdefocus.baselines import Estimate
 from dpdefocus.comparison import Compared, comparison
 from dpdefocus.data import Capture, GroundTruth
 from dpdefocus.errors import InputError
@@ -35,7 +36,15 @@ def pictures():
     capture = Capture(views, "noise", np.zeros((HEIGHT, WIDTH), bool))
     size = rng.uniform(0.2, 1.5, (HEIGHT, WIDTH)).astype(np.float32)
     result = Result(views[0], size, views[1], np.ones(1, np.float32), np.ones((1, 2, 2), np.float32), 1.0, {})
-    return site.pictures_of(capture, result, GroundTruth(views[1], size[::-1].copy(), mask))
+    others = {"sharp only": Estimate(all_in_focus=views[0]), "map only": Estimate(defocus_map=size)}
+    return site.pictures_of(capture, result, GroundTruth(views[1], size[::-1].copy(), mask), others)
+
+
+def test_every_method_is_compared_by_what_it_makes(pictures):
+    assert {"sharp only, sharp", "map only, map", "map only, error"} <= set(pictures)
+    assert not {"sharp only, map", "map only, sharp"} & set(pictures)
+    error = pictures["map only, error"].values
+    assert np.isnan(error[3, 5]) and np.nanmax(np.abs(error - pictures["error of the map"].values)) == 0
 
 
 @pytest.fixture(scope="module")
@@ -147,33 +156,35 @@ FAULTS = {
     "a figure without a caption": (re.compile("<figcaption>.*?</figcaption>", re.DOTALL), ""),
     "1216 pixels wide on a screen of 400": ("<main", '<div style="width: 1200px; height: 1px"></div><main'),
     "asks the network for": ("<main", '<script src="https://example.org/math.js"></script><main'),
-    "a formula that is not drawn": ('<main id="content">', "<main><p>$\\hat I_s$</p>"),
+    "a formula that is not drawn": ('<main id="content">', r"<main><p>$\\hat I_s$</p>"),
     "focus is not seen": ("<main", "<style>:focus-visible { outline: none; }</style><main"),
     "the keyboard reaches": ('<input type="range"', '<input tabindex="-1" type="range"'),
     "a control without a name": (re.compile("<label (.*?)</label>", re.DOTALL), r"<div \1</div>"),
 }
 
 
-@pytest.mark.parametrize(("problem", "fault"), FAULTS.items(), ids=FAULTS)
-def test_a_fault_of_a_page_is_told(browser, folder, tmp_path, problem, fault):  # noqa: F811
-    """On the last frames of lesson 1 alone, which make a small page."""
+@pytest.fixture(scope="module")
+def small_page(browser, folder, tmp_path_factory):  # noqa: F811
+    """A page with nothing wrong: the first sliders of lesson 1 alone."""
     page = (folder / f"{LESSONS[0].stem}.html").read_text()
-    head, figure = page.partition("<main")[0], page.rpartition("<figure data-frames")
-    copy = f'{head}<main id="content">{"".join(figure[1:])}'
-    path = tmp_path / "page.html"
-    path.write_text(copy)
+    figure = re.search("<figure data-frames.*?</script>", page, re.DOTALL)[0]
+    path = tmp_path_factory.mktemp("small") / "page.html"
+    path.write_text(f'{page.partition("<main")[0]}<main id="content">{figure}</main>')
     assert page_problems(browser, path) == []
-    broken = re.sub(
-        fault[0] if isinstance(fault[0], re.Pattern) else re.escape(fault[0]),
-        fault[1].replace("\\h", "\\\\h"),
-        copy,
-        count=1,
-    )
-    assert broken != copy
+    return path
+
+
+@pytest.mark.parametrize(("problem", "fault"), FAULTS.items(), ids=FAULTS)
+def test_a_fault_of_a_page_is_told(browser, small_page, tmp_path, problem, fault):  # noqa: F811
+    found, instead = fault
+    pattern = found if isinstance(found, re.Pattern) else re.escape(found)
+    whole = small_page.read_text()
+    broken = re.sub(pattern, instead, whole, count=1)
+    assert broken != whole
+    path = tmp_path / "page.html"
     path.write_text(broken)
-    assert any(found.startswith(problem) for found in page_problems(browser, path)), page_problems(
-        browser, path
-    )
+    problems = page_problems(browser, path)
+    assert any(told.startswith(problem) for told in problems), problems
 
 
 def test_lessons_that_cannot_be_shown_are_refused(tmp_path, pictures):
