@@ -34,11 +34,20 @@ ROAD = [
     "deblur",
     "bias",
     "losses",
+    "objective",
     "published",
     "presets",
     "solve",
     "metrics",
     "ablations",
+    "edge_aware",
+    "guided_filter",
+    "stereo",
+    "cost_aggregation",
+    "symmetry",
+    "wiener_selection",
+    "baselines",
+    "saved_outputs",
 ]
 
 FIGURES = {"matplotlib", "plotly", "ipywidgets"}

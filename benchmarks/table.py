@@ -1,0 +1,261 @@
+"""The comparison of the paper's Table 1, measured: the default preset and the classical methods.
+
+    python benchmarks/table.py --data FOLDER --out benchmarks/table_pixel4.json
+    python benchmarks/table.py --seeds 3 --out benchmarks/table_synthetic.json
+
+The first is for the Pixel 4 scenes at hand, the second for simulated captures with exact truth. The
+record keeps the scores of each method on each scene with versions, settings, machine and time, and is
+renewed after every one: the same command goes on where it was stopped, and measures again what was made
+with other settings or versions. A method that is not part of this project joins in by what it saved:
+``--saved DPDNet=FOLDER``, with the layout that `dpdefocus.saved_outputs` states. With `--estimates` all
+sharp images and maps are kept, in that layout too.
+
+Printed is a Markdown table. Rows marked as quoted are the paper's, of all 17 scenes and by its own metric
+code.
+"""
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from results import machine
+
+from dpdefocus import (
+    ablations,
+    baselines,
+    cost_aggregation,
+    data,
+    edge_aware,
+    simulate,
+    stereo,
+    symmetry,
+    wiener,
+    wiener_selection,
+)
+from dpdefocus.ablations import Case
+from dpdefocus.baselines import BASELINES, Estimate
+from dpdefocus.errors import InputError
+from dpdefocus.files import replacing, writable_folder
+from dpdefocus.presets import FastSettings
+from dpdefocus.progress import progress
+from dpdefocus.published_figures import SOURCE, TABLE_1
+from dpdefocus.results import current_versions
+from dpdefocus.saved_outputs import load_saved, saved_scenes
+from dpdefocus.solve import solve
+
+FAST, GUIDED = "fast", "fast_guided"
+TITLES = {name: f"{each.title} ({each.citation})" for name, each in BASELINES.items()} | {
+    "identity": BASELINES["identity"].title,
+    FAST: "**preset `fast`**",
+    GUIDED: "preset `fast`, guided filter (He et al. 2010)",
+}
+# The rooms whose constants are a method's settings, besides the sizes that all of them try.
+ROOMS: dict[str, tuple[ModuleType, ...]] = {
+    "identity": (),
+    "wiener": (wiener_selection, wiener, stereo),
+    "symmetry": (symmetry, stereo, edge_aware),
+    "stereo": (stereo, edge_aware),
+    "cost_aggregation": (cost_aggregation, stereo),
+    FAST: (),
+    GUIDED: (baselines,),
+}
+COLUMNS = {
+    "PSNR (dB) ↑": ("psnr", "{:.2f}"),
+    "SSIM ↑": ("ssim", "{:.3f}"),
+    "MAE ↓": ("mae", "{:.4f}"),
+    "AIWE(1) ↓": ("aiwe1", "{:.4f}"),
+    "AIWE(2) ↓": ("aiwe2", "{:.4f}"),
+    "1−\\|ρ_s\\| ↓": ("spearman", "{:.4f}"),
+    "1−\\|ρ_s\\| (ordinal) ↓": ("spearman_ordinal", "{:.4f}"),
+    "seconds": ("seconds", "{:.0f}"),
+}
+
+
+def pixel4_cases(folder: str, scenes: list[str] | None) -> Iterator[Case]:
+    for scene in scenes or data.list_scenes(folder):
+        yield Case(scene, *data.load_pixel4(folder, scene), data.load_ground_truth(folder, scene))
+
+
+def synthetic_cases(seeds: int) -> Iterator[Case]:
+    for kind in ablations.KINDS:
+        for seed in range(seeds):
+            yield ablations.synthetic(kind, seed, 252, 336, simulate.small_camera())
+
+
+def settings_of(method: str) -> dict[str, Any]:
+    """Every constant of a method, as JSON gives it back."""
+    settings: dict[str, Any] = {"preset": asdict(FastSettings())}
+    for room in ROOMS[method]:
+        name = room.__name__.rpartition(".")[2]
+        settings[name] = {
+            key: value
+            for key, value in vars(room).items()
+            if key.isupper() and isinstance(value, (int, float, tuple))
+        }
+    return json.loads(json.dumps(settings))
+
+
+def estimators(case: Case) -> dict[str, Callable[[], Estimate]]:
+    """Each method as a function of nothing, for this capture; the preset is solved once."""
+    solved: list[Estimate] = []
+
+    def fast() -> Estimate:
+        if not solved:
+            result = solve(case.capture, case.calibration, FAST)
+            solved.append(Estimate(result.all_in_focus, result.defocus_map))
+        return solved[0]
+
+    own = {FAST: fast, GUIDED: lambda: baselines.guided(fast(), case.capture)}
+    return own | {
+        name: lambda method=method: method.estimate(case.capture, case.calibration)
+        for name, method in BASELINES.items()
+    }
+
+
+def measure(case: Case, methods: list[str], runs: dict, keep: Path | None) -> Iterator[None]:
+    """Scores of the methods on one capture, into `runs`; yields after each that was not there yet."""
+    run = estimators(case)
+    for method in progress(methods, case.name):
+        made = {"settings": settings_of(method), "versions": current_versions()}
+        there = runs.setdefault(method, {}).get(case.name)
+        if there is not None and there["made"] == made and keep is None:
+            continue
+        began = time.perf_counter()
+        estimate = run[method]()
+        seconds = time.perf_counter() - began
+        scores = baselines.scores(estimate, case.truth)
+        runs[method][case.name] = scores | {"seconds": seconds, "machine": machine(), "made": made}
+        if keep is not None:
+            with replacing(writable_folder(keep / method, "--estimates"), f"{case.name}.npz") as (path,):
+                images = {name: image for name, image in estimate._asdict().items() if image is not None}
+                np.savez(path, **images)
+        yield
+
+
+def measure_saved(case: Case, saved: Mapping[str, str], runs: dict) -> None:
+    """Scores of what other methods saved of this capture, if they did."""
+    for name, folder in saved.items():
+        if case.name in saved_scenes(folder):
+            estimate = load_saved(folder, case.name, case.truth.mask.shape)
+            scores = baselines.scores(estimate, case.truth)
+            runs.setdefault(name, {})[case.name] = scores | {"made": {"saved outputs": name}}
+
+
+def means(runs: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Plain means over scenes of each score that all of them have."""
+    keys = set.intersection(*(set(scores) for scores in runs.values()))
+    return {
+        key: float(np.mean([scores[key] for scores in runs.values()]))
+        for key, _ in COLUMNS.values()
+        if key in keys
+    }
+
+
+def table(record: dict) -> str:
+    """Markdown: a row of measured means for each method, below it the quoted one."""
+    runs, quoted = record["runs"], TABLE_1 if record["scenes"] == "Pixel 4" else {}
+    pairs = {GUIDED: "paper_guided", FAST: "paper"} | {name: name for name in BASELINES}
+    names = [*BASELINES, *(name for name in runs if name not in TITLES), GUIDED, FAST]
+    lines = ["| method | figures | " + " | ".join(COLUMNS) + " |", "|---" * (len(COLUMNS) + 2) + "|"]
+    shown = set()
+    for name in names:
+        if runs.get(name):
+            lines.append(
+                _row(
+                    TITLES.get(name, f"{name} (saved outputs)"),
+                    f"measured, {len(runs[name])} scenes",
+                    means(runs[name]),
+                )
+            )
+        key = pairs.get(name, name.lower())
+        if key in quoted:
+            shown.add(key)
+            lines.append(_quoted(quoted[key]))
+    lines += [_quoted(row) for key, row in quoted.items() if key not in shown]
+    versions = ", ".join(f"{package} {version}" for package, version in current_versions().items())
+    machines = sorted(
+        {each["machine"] for one in runs.values() for each in one.values() if "machine" in each}
+    )
+    lines += [
+        "",
+        f"Measured: means over scenes, one setting for all of them; {versions}; {'; '.join(machines)}.",
+    ]
+    if quoted:
+        lines.append(f"*Quoted*: {SOURCE}.")
+    return "\n".join(lines)
+
+
+def _row(title: str, kind: str, scores: Mapping[str, float]) -> str:
+    cells = [text.format(scores[key]) if key in scores else "–" for key, text in COLUMNS.values()]
+    return f"| {title} | {kind} | " + " | ".join(cells) + " |"
+
+
+def _quoted(row) -> str:
+    scores = row._asdict()
+    cells = [f"*{scores[key]}*" if scores.get(key) is not None else "–" for key, _ in COLUMNS.values()]
+    return f"| *{row.method} ({row.citation})* | *quoted* | " + " | ".join(cells) + " |"
+
+
+def put_into(text: str, record: dict) -> str:
+    """The text with the table between its marks replaced.
+
+    Raises:
+        InputError: the text has no such marks.
+    """
+    first, last = (f"<!-- {word} of table: {record['scenes']} -->" for word in ("begin", "end"))
+    if first not in text or last not in text:
+        raise InputError(f"--readme: found no lines {first} and {last}; expected both, around the table")
+    before, _, rest = text.partition(first)
+    _, _, after = rest.partition(last)
+    return f"{before}{first}\n\n{table(record)}\n\n{last}{after}"
+
+
+def save(path: Path, record: dict) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".partial")
+    temporary.write_text(json.dumps(record, indent=1) + "\n")
+    os.replace(temporary, path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--data", help="folder of the Pixel 4 set")
+    which.add_argument("--seeds", type=int, help="simulated captures of each kind of scene")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="the JSON record; goes on from it if it exists"
+    )
+    parser.add_argument("--scenes", nargs="+", help="of the Pixel 4 set; all that are there if not given")
+    parser.add_argument("--methods", nargs="+", default=list(TITLES), choices=list(TITLES))
+    parser.add_argument(
+        "--saved", nargs="+", default=[], metavar="NAME=FOLDER", help="other methods' outputs"
+    )
+    parser.add_argument("--estimates", type=Path, help="folder to keep all images and maps in")
+    parser.add_argument("--readme", type=Path, help="the file to put the table into")
+    options = parser.parse_args()
+
+    saved = dict(each.split("=", 1) for each in options.saved)
+    scenes = "Pixel 4" if options.data else "simulated"
+    record = json.loads(options.out.read_text()) if options.out.exists() else {"scenes": scenes, "runs": {}}
+    if record["scenes"] != scenes:
+        raise InputError(f"{options.out} holds figures of {record['scenes']} scenes; expected {scenes} ones")
+    cases = pixel4_cases(options.data, options.scenes) if options.data else synthetic_cases(options.seeds)
+    for case in cases:
+        for _ in measure(case, options.methods, record["runs"], options.estimates):
+            save(options.out, record)
+        measure_saved(case, saved, record["runs"])
+    save(options.out, record)
+    print(table(record))
+    if options.readme:
+        options.readme.write_text(put_into(options.readme.read_text(), record))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""Dual-pixel stereo: the two views matched by shifting them (after Wadhwa et al., SIGGRAPH 2018).
+
+Out of focus, the views are shifted against each other, by the distance of the two kernels' centroids:
+proportional to the defocus size. So each defocus size is tried by shifting both views half of that
+distance towards each other, and the squares of their difference are summed over tiles. Where kernels
+change over the field, the shift does too.
+
+Axes: views [views, height, width], left first; costs [sizes, ...]; shifts [2, height, width], vertical
+first. Units: shifts in pixels; sizes in units of the calibrated kernels, evenly spaced; views at middle
+grey (mean 0.5).
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from jaxtyping import Float
+from scipy import ndimage
+
+from dpdefocus.edge_aware import edge_aware
+
+Image = Float[np.ndarray, "height width"]
+
+TILE = 8  # pixels, side of a tile
+COARSE = (
+    8.0  # pixels: standard deviation of the Gaussian mean that is taken off the views before they are matched
+)
+NOISE = 1e-5  # cost that noise leaves
+SPREAD = 0.4  # of the shorter side: how far a size spreads where the image has no edge
+CONTRAST = 0.02  # step between neighbours at which spreading falls to 1/e
+
+
+def matched_sizes(
+    views: Float[np.ndarray, "views height width"],
+    shifts: Float[np.ndarray, "2 height width"],
+    sizes: Float[np.ndarray, " sizes"],
+) -> Image:
+    """The defocus map: each tile's best size, spread from sure tiles along the surfaces of the image."""
+    height, width = views.shape[1:]
+    tiles = (-(-width // TILE), -(-height // TILE))
+    costs = [
+        cv2.resize(cost, tiles, interpolation=cv2.INTER_AREA)
+        for cost in shifted_costs(detail(views), shifts, sizes)
+    ]
+    found = parabola(np.stack(costs), sizes)
+    # A sharp valley is a sure one.
+    size, confidence = (
+        cv2.resize(np.float32(each), (width, height), interpolation=cv2.INTER_NEAREST)
+        for each in (found.size, found.curvature)
+    )
+    return edge_aware(size, confidence, views.mean(0), SPREAD * min(views.shape[1:]), CONTRAST)
+
+
+def detail(views: Float[np.ndarray, "views height width"]) -> Float[np.ndarray, "views height width"]:
+    """Views without their local mean, which vignetting and stray light leave different."""
+    return views - ndimage.gaussian_filter(views, (0, COARSE, COARSE), mode="nearest")
+
+
+def centroid_shifts(
+    kernels: Float[np.ndarray, "rows cols views kernel kernel"], height: int, width: int
+) -> Float[np.ndarray, "2 height width"]:
+    """Half the way from the right kernel's centroid to the left one's, linear between the cells' centres."""
+    offset = np.arange(kernels.shape[-1]) - kernels.shape[-1] // 2
+    y, x = ((kernels.sum(axis) * offset).sum(-1) for axis in (-1, -2))
+    rows, cols = kernels.shape[:2]
+    at = np.meshgrid(
+        (np.arange(height) + 0.5) * rows / height - 0.5,
+        (np.arange(width) + 0.5) * cols / width - 0.5,
+        indexing="ij",
+    )
+    half = [0.5 * (each[..., 0] - each[..., 1]) for each in (y, x)]
+    return np.stack([ndimage.map_coordinates(each, at, order=1, mode="nearest") for each in half]).astype(
+        np.float32
+    )
+
+
+def shifted_costs(
+    views: Float[np.ndarray, "views height width"],
+    shifts: Float[np.ndarray, "2 height width"],
+    sizes: Float[np.ndarray, " sizes"],
+) -> Iterator[Image]:
+    """Squared difference of the views, pixel by pixel, as each size would have them shifted back."""
+    y, x = np.mgrid[: views.shape[1], : views.shape[2]].astype(np.float32)
+    left, right = views
+    for size in sizes:
+        moved = [
+            cv2.remap(
+                view,
+                x + sign * size * shifts[1],
+                y + sign * size * shifts[0],
+                cv2.INTER_CUBIC,
+                None,
+                cv2.BORDER_REPLICATE,
+            )
+            for view, sign in ((left, 1), (right, -1))
+        ]
+        yield (moved[0] - moved[1]) ** 2
+
+
+class Parabola(NamedTuple):
+    """``E(d) ≈ lowest + curvature (d − size)²`` around the lowest cost of each pixel."""
+
+    size: Image
+    curvature: Image
+    lowest: Image
+
+    @property
+    def certainty(self) -> Image:
+        """``curvature / lowest``, the inverse of the variance that costs of `lowest` give the size."""
+        return self.curvature / (np.maximum(self.lowest, 0) + NOISE)
+
+
+def parabola(costs: Float[np.ndarray, "sizes height width"], sizes: Float[np.ndarray, " sizes"]) -> Parabola:
+    """The parabola through the lowest cost and its two neighbours; at most half a step away from the lowest.
+
+    At the first and the last size a parabola with its vertex there, through the one neighbour.
+    """
+    step = sizes[1] - sizes[0]
+    best = costs.argmin(0)
+    before, here, after = (_at(costs, np.clip(best + shift, 0, len(sizes) - 1)) for shift in (-1, 0, 1))
+    # Beyond the ends the costs are taken to rise as they do on the other side.
+    before, after = np.where(best == 0, after, before), np.where(best == len(sizes) - 1, before, after)
+    bend = np.maximum(before - 2 * here + after, np.finfo(np.float32).tiny)
+    away = np.clip(0.5 * (before - after) / bend, -0.5, 0.5)
+    return Parabola(sizes[best] + away * step, 0.5 * bend / step**2, here - 0.5 * bend * away**2)
+
+
+def _at(costs, index):
+    return np.take_along_axis(costs, index[None], 0)[0]
