@@ -181,7 +181,7 @@ def test_a_run_that_changes_raises_in_a_slider_or_costs_too_much_is_told(tmp_pat
     """One copy with every fault: a number, a slider's callback, memory, time."""
     slider = "from dpdefocus import widgets\nx = widgets.Control('x', (1, 2))\n"
     slider += "widgets.explore(lambda x: 1 / 0, {'x': x}, '', '')"
-    greedy = "import numpy as np\nmuch = np.ones(140_000_000)\nsum(range(10**8))"
+    greedy = "import numpy as np\nmuch = np.ones(140_000_000)\ntotal = sum(range(10**8))"
     sources = ["print('PSNR 30.1 dB')", slider, greedy]
     cells = [nbformat.v4.new_code_cell(source, execution_count=n + 1) for n, source in enumerate(sources)]
     cells[0].outputs = [nbformat.v4.new_output("stream", name="stdout", text="PSNR 30.2 dB\n")]
