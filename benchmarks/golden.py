@@ -14,7 +14,8 @@ import numpy as np
 
 from dpdefocus.blur import kernel_spectra, tiling_of
 from dpdefocus.mpi import all_in_focus, defocus_map, render
-from dpdefocus.published import LOSSES, PublishedSettings, scene_of, value_and_gradient
+from dpdefocus.objective import LOSSES, scene_of, value_and_gradient
+from dpdefocus.published import PublishedSettings
 
 
 def computed(case: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import benchmarks.golden as golden_case
-from dpdefocus import losses, published
+from dpdefocus import losses, objective, published
 from dpdefocus.blur import blur, kernel_spectra, tiling_of
 from dpdefocus.errors import InputError
 from dpdefocus.mpi import composite, transmittance
@@ -93,8 +93,8 @@ def test_one_pass_over_tiles_is_the_objective_on_whole_images():
     logits = [jnp.asarray(rng.normal(size=(3, *shape)), jnp.float32) for _ in range(2)]
     logits[1] = logits[1].at[0].set(jnp.inf)
     tiling = tiling_of(*shape, kernels)
-    scene = published.scene_of(observed, kernels, SETTINGS.weights(3), 5e-5, 1e2, tiling)
-    terms, gradient = published.value_and_gradient(*logits, scene, tiling)
+    scene = objective.scene_of(observed, kernels, SETTINGS.weights(3), 5e-5, 1e2, tiling)
+    terms, gradient = objective.value_and_gradient(*logits, scene, tiling)
     whole = jax.jit(jax.value_and_grad(whole_objective, argnums=(0, 1), has_aux=True))
     (_, expected_terms), expected = whole(*logits, observed, kernels, scene)
     np.testing.assert_allclose(terms, expected_terms, rtol=1e-5)
@@ -133,14 +133,14 @@ def test_gradient_by_finite_differences():
         logits[1] = logits[1].at[0].set(jnp.inf)
         tiling = tiling_of(7, 8, kernels)
         weights = jnp.array([2.5e4, 0.0, 0.0, 0.0, 0.0])
-        scene = published.scene_of(observed, kernels, weights, 5e-5, 1e2, tiling)
-        _, gradient = published.value_and_gradient(*logits, scene, tiling)
+        scene = objective.scene_of(observed, kernels, weights, 5e-5, 1e2, tiling)
+        _, gradient = objective.value_and_gradient(*logits, scene, tiling)
         for which, index in [(0, (0, 0, 0)), (0, (2, 3, 4)), (1, (1, 6, 7)), (1, (2, 0, 3)), (1, (2, 3, 3))]:
             ends = []
             for sign in (1, -1):
                 moved = list(logits)
                 moved[which] = moved[which].at[index].add(sign * 1e-4)
-                ends.append(float(published.value_and_gradient(*moved, scene, tiling)[0].sum()))
+                ends.append(float(objective.value_and_gradient(*moved, scene, tiling)[0].sum()))
             assert float(gradient[which][index]) == pytest.approx((ends[0] - ends[1]) / 2e-4, rel=1e-5)
 
 

@@ -1,0 +1,56 @@
+"""The benchmark runs, and tells what its head promises."""
+
+import json
+import sys
+
+import pytest
+
+import benchmarks.bench as bench
+
+
+def test_every_part_at_a_tiny_size(monkeypatch, capsys):
+    """Parts in this process, which has its devices already."""
+    monkeypatch.setattr(bench, "KERNEL", 5)
+    monkeypatch.setattr(bench.jax.config, "update", lambda *_: None)
+    monkeypatch.setattr(bench, "paper_history", lambda *_: [(1.0, SCORES), (2.0, SCORES | {"psnr": 28.5})])
+    monkeypatch.setattr(bench, "preset_history", lambda *_: [(3.0, SCORES)])
+    sizes = ["--height", "12", "--width", "16", "--layers", "2", "--turns", "2", "--repeats", "1"]
+
+    def run(name):
+        monkeypatch.setattr(sys, "argv", ["bench.py", *sizes, "--only", name])
+        bench.main()
+        return json.loads(capsys.readouterr().out)
+
+    cost = run("paper_objective")
+    assert cost["fft_ratio"] == pytest.approx(cost["seconds_per_iteration"] / cost["fft_seconds"])
+    assert cost["peak_memory_gb"] > 0 and cost["cpu_ratio"] > 0 and cost["devices"] == 1
+    paper = run("paper")
+    assert paper["seconds"] == 2 and paper["scores"]["psnr"] == 28.5
+    assert paper["until"]["psnr >= 27"] == 1 and paper["until"]["psnr >= 28"] == 2
+    assert paper["until"]["psnr >= 30"] is None
+    assert paper["until"]["aiwe1 <= 0.07"] == 1 and paper["until"]["aiwe1 <= 0.05"] is None
+    assert run("fast")["until"]["psnr >= 26"] == 3
+
+
+SCORES = {"psnr": 27.0, "ssim": 0.8, "mae": 0.02, "aiwe1": 0.06, "aiwe2": 0.1, "spearman": 0.1}
+
+
+def test_scores_on_the_way_of_paper():
+    """Two scorings of a start that has seen nothing; the clock stands still while scoring."""
+    opened = small()
+    history = bench.paper_history(opened, bench.SCORED_EVERY + 1)
+    assert len(history) == 2
+    (first, scores), (last, _) = history
+    assert 0 < first < last and set(SCORES) <= set(scores)
+
+
+def small():
+    """A corner of the synthetic capture, under one kernel."""
+    opened = bench.open_capture(seed=2)
+    capture, calibration, truth = opened
+    cut = (slice(0, 40), slice(0, 48))
+    return opened._replace(
+        capture=bench.replace(capture, views=capture.views[:, *cut], saturated=capture.saturated[cut]),
+        calibration=bench.replace(calibration, kernels=calibration.kernels[:1, :1]),
+        truth=type(truth)(*(each[cut] for each in truth)),
+    )
