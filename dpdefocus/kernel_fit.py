@@ -339,9 +339,9 @@ def project(kernels: Float[Array, "cells views size size"]) -> Float[Array, "cel
         threshold, count, _ = state
         kept = inner > threshold
         fewer = kept.sum(axes, keepdims=True)
-        # Rounding may drop the last pixel: then the former threshold stands.
         higher = (jnp.where(kept, inner, 0).sum(axes, keepdims=True) - 1) / jnp.maximum(fewer, 1)
-        higher = jnp.where(fewer > 0, higher, threshold)
+        # τ never falls. Rounding may make it, and then some kernels of many would take turns without end.
+        higher = jnp.where(fewer > 0, jnp.maximum(higher, threshold), threshold)
         return higher, fewer, (fewer < count).any()
 
     pixels = inner.shape[-1] * inner.shape[-2]

@@ -143,6 +143,16 @@ def test_projection_is_the_nearest_feasible_kernel():
     assert np.all(rim == 0)
 
 
+def test_projection_ends_on_many_kernels_at_once():
+    """Rounding must not make the thresholds of some go up and down for ever: each kernel is all but feasible."""
+    rng = np.random.default_rng(8)
+    kernels = rng.random((40, 50, SIZE, SIZE)).astype(np.float32) ** 6
+    kernels /= kernels.sum((-2, -1), keepdims=True)
+    kernels += 1e-7 * rng.standard_normal(kernels.shape).astype(np.float32)
+    done = np.asarray(jax.jit(kernel_fit.project)(jnp.asarray(kernels)))
+    assert done.sum((-2, -1)) == pytest.approx(1, abs=1e-5)
+
+
 def test_projection_leaves_feasible_kernels_alone(truth):
     kernels = jnp.asarray(truth.reshape(4, 2, SIZE, SIZE))
     assert np.abs(np.asarray(kernel_fit.project(kernels)) - np.asarray(kernels)).max() < 1e-6
