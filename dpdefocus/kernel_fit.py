@@ -24,7 +24,7 @@ between the views. `overlap.centred` takes the common shift away.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
@@ -84,7 +84,7 @@ class KernelFitSettings:
     compactness: tuple[float, ...] = (1e-2, 1e-3, 1e-4, 1e-5)
     trial_cells: int = 4
     held_out: float = 0.25
-    tolerance: float = 0.03
+    tolerance: float = 0.1
     most_iterations: int = 1000
     seed: int = 0
 
@@ -181,7 +181,8 @@ def fit_kernels(
     trial = _trial_cells(len(cells.contrast), settings.trial_cells)
     weights, trials = _choose(jax.tree.map(lambda field: field[trial], cells), size, settings)
     start = first_guess(len(cells.contrast), len(views), size)
-    kernels, _, first = minimise(cells, weights, start, settings, "kernels, first")
+    rough = replace(settings, tolerance=10 * settings.tolerance)
+    kernels, _, first = minimise(cells, weights, start, rough, "kernels, first")
     gains = _gains(cells, kernels)
     cells = _divided(cells, gains)
     kernels, gap, second = minimise(cells, weights, kernels, settings, "kernels")

@@ -143,13 +143,13 @@ def test_projection_is_the_nearest_feasible_kernel():
     assert np.all(rim == 0)
 
 
-def test_projection_ends_on_many_kernels_at_once():
-    """Rounding must not make the thresholds of some go up and down for ever: each kernel is all but feasible."""
-    rng = np.random.default_rng(8)
-    kernels = rng.random((40, 50, SIZE, SIZE)).astype(np.float32) ** 6
-    kernels /= kernels.sum((-2, -1), keepdims=True)
-    kernels += 1e-7 * rng.standard_normal(kernels.shape).astype(np.float32)
-    done = np.asarray(jax.jit(kernel_fit.project)(jnp.asarray(kernels)))
+def test_projection_ends_on_kernels_that_are_all_but_feasible():
+    """Rounding must not make the thresholds of some kernels go up and down for ever, each keeping all waiting."""
+    rng = np.random.default_rng(1)
+    kernels = np.where(rng.random((30, 2, 31, 31)) < 0.3, rng.random((30, 2, 31, 31)), 0).astype(np.float32)
+    kernels /= kernels[..., 1:-1, 1:-1].sum((-2, -1), keepdims=True)
+    noise = 1e-9 * rng.standard_normal(kernels.shape) * (rng.random(kernels.shape) < 0.9)
+    done = np.asarray(jax.jit(kernel_fit.project)(jnp.asarray(kernels + noise.astype(np.float32))))
     assert done.sum((-2, -1)) == pytest.approx(1, abs=1e-5)
 
 
