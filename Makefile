@@ -6,7 +6,10 @@
 #                                        (also: PRESET=<name> SEED=<number> OUT=<folder>)
 #   make batch CAPTURES="<files>"        lesson 4 on many captures: CSV files, folders, patterns
 #                                        (also: SCHEDULER=<address of a Dask cluster>)
+#   make table                           the comparison with the classical methods, on simulated captures, or
+#                                        with DATA=<folder> on the scenes there
 #   make site                            the lessons as pages that need no program behind them
+#                                        (also: REPOSITORY=<address on GitHub>, for links to Binder and Colab)
 #   make student                         copies of the lessons without the solutions
 #   make test                            the tests
 #   make bench                           time and memory of the solver, as JSON
@@ -17,7 +20,7 @@ PYTHON ?= python3
 # Where a target writes to, unless OUT says where
 out = $(or $(OUT),out/$@)
 
-known := PYTHON DATA SCENE LEFT RIGHT CALIBRATION PRESET SEED OUT CAPTURES SCHEDULER
+known := PYTHON DATA SCENE LEFT RIGHT CALIBRATION PRESET SEED OUT CAPTURES SCHEDULER REPOSITORY
 given := $(foreach name,$(.VARIABLES),$(if $(filter command line,$(origin $(name))),$(name)))
 unknown := $(filter-out $(known) MAKEFLAGS MAKEOVERRIDES,$(given))
 ifneq ($(strip $(unknown)),)
@@ -30,7 +33,7 @@ parameter = $(if $(2),-p $(1) "$(2)")
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo batch site student test bench notebooks clean
+.PHONY: help demo batch table site student test bench notebooks clean
 
 help:
 	@sed -n '3,/^$$/s/^# \{0,1\}//p' Makefile
@@ -48,8 +51,12 @@ batch: .venv/installed
 	$(run) -m dpdefocus.batches notebooks/04_mpi_optimization.ipynb $(CAPTURES) --out-dir "$(out)" \
 		$(if $(SCHEDULER),--scheduler "$(SCHEDULER)") $(parameters)
 
+table: .venv/installed
+	$(run) benchmarks/table.py --readme README.md $(if $(DATA),--data "$(DATA)" \
+		--out benchmarks/table_pixel4.json,--seeds 3 --out benchmarks/table_synthetic.json)
+
 site: .venv/installed
-	$(run) -m dpdefocus.site --out-dir "$(out)"
+	$(run) -m dpdefocus.site --out-dir "$(out)" $(if $(REPOSITORY),--repository "$(REPOSITORY)")
 
 student: .venv/installed
 	$(run) -m dpdefocus.editions student --out-dir "$(out)"
@@ -61,6 +68,7 @@ bench: .venv/installed
 	$(run) benchmarks/bench.py
 
 notebooks: .venv/installed
+	$(run) -m dpdefocus.editions colab
 	DPDEFOCUS_BATCH=1 .venv/bin/jupyter nbconvert --to notebook --execute --inplace \
 		--ExecutePreprocessor.record_timing=False notebooks/*.ipynb
 
