@@ -3,7 +3,8 @@
 #   make demo                            lesson 4 on a small synthetic capture
 #   make demo DATA=<folder> SCENE=001    lesson 4 on a scene of the Pixel 4 set
 #   make demo LEFT=<file> RIGHT=<file> CALIBRATION=<folder>    lesson 4 on your own capture
-#                                        (also: PRESET=<name> SEED=<number> OUT=<folder>)
+#                                        (also: BLACK_LEVEL=<number> WHITE_LEVEL=<number>; for all three
+#                                        PRESET=<name> SEED=<number> OUT=<folder>)
 #   make batch CAPTURES="<files>"        lesson 4 on many captures: CSV files, folders, patterns
 #                                        (also: SCHEDULER=<address of a Dask cluster>)
 #   make table                           the comparison with the classical methods, on simulated captures, or
@@ -20,7 +21,7 @@ PYTHON ?= python3
 # Where a target writes to, unless OUT says where
 out = $(or $(OUT),out/$@)
 
-known := PYTHON DATA SCENE LEFT RIGHT CALIBRATION PRESET SEED OUT CAPTURES SCHEDULER REPOSITORY
+known := PYTHON DATA SCENE LEFT RIGHT CALIBRATION BLACK_LEVEL WHITE_LEVEL PRESET SEED OUT CAPTURES SCHEDULER REPOSITORY
 given := $(foreach name,$(.VARIABLES),$(if $(filter command line,$(origin $(name))),$(name)))
 unknown := $(filter-out $(known) MAKEFLAGS MAKEOVERRIDES,$(given))
 ifneq ($(strip $(unknown)),)
@@ -42,6 +43,7 @@ parameters = $(strip \
 	$(call parameter,data_dir,$(DATA)) $(call parameter,scene,$(SCENE)) \
 	$(call parameter,left,$(LEFT)) $(call parameter,right,$(RIGHT)) \
 	$(call parameter,calibration_dir,$(CALIBRATION)) \
+	$(call parameter,black_level,$(BLACK_LEVEL)) $(call parameter,white_level,$(WHITE_LEVEL)) \
 	$(call parameter,preset,$(PRESET)) $(call parameter,seed,$(SEED)))
 
 demo: .venv/installed

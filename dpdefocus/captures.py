@@ -16,6 +16,7 @@ from dpdefocus.data import (
     load_pixel4,
 )
 from dpdefocus.errors import InputError
+from dpdefocus.raw import BLACK_LEVEL, WHITE_LEVEL
 
 SYNTHETIC = "synthetic"
 
@@ -35,6 +36,8 @@ def open_capture(
     right: str = "",
     calibration_dir: str = "",
     seed: int = 0,
+    black_level: int = BLACK_LEVEL,
+    white_level: int = WHITE_LEVEL,
 ) -> Opened:
     """The capture of exactly one of three kinds.
 
@@ -43,6 +46,7 @@ def open_capture(
             own command line turns that into the integer 1, which is as good.
         left, right, calibration_dir: files of one's own views, and the folder of their calibration.
         seed: of the simulated capture, which is what is opened when nothing else is given.
+        black_level, white_level: of the files of one's own views, and of its calibration.
 
     Raises:
         InputError: arguments of two kinds, only some arguments of one kind, or files that do not fit.
@@ -60,7 +64,7 @@ def open_capture(
                 "data_dir, scene: given together with left and right; expected a scene of the Pixel 4 set or "
                 "a capture of your own, not both"
             )
-        return Opened(*load_capture(left, right, calibration_dir), None)
+        return Opened(*load_capture(left, right, calibration_dir, black_level, white_level), None)
     if scene != SYNTHETIC:
         if not data_dir:
             raise InputError(

@@ -28,6 +28,17 @@ def test_own_capture_is_read_from_its_files(tmp_path):
     np.testing.assert_allclose(opened.capture.views, shot.views, atol=2e-3)
 
 
+def test_levels_of_ones_own_camera_are_those_given(tmp_path):
+    shot = simulate.demo_capture(0)
+    shot.write(tmp_path)
+    files = {name: str(tmp_path / name) for name in ("left.png", "right.png", "calibration")}
+    names = ("left", "right", "calibration_dir")
+    given = dict(zip(names, files.values(), strict=True))
+    darker = open_capture(**given, black_level=2048).capture.views[0]
+    expected = np.maximum(open_capture(**given).capture.views[0] - 1024 / 16383, 0)
+    np.testing.assert_allclose(darker, expected, atol=1e-6)
+
+
 def test_scene_of_the_pixel_4_set_by_name_or_number(pixel4_folder):
     opened = open_capture(str(pixel4_folder), 1)
     assert opened.capture.name == "001"

@@ -17,6 +17,8 @@ PARAMETERS = {
     "left": "",
     "right": "",
     "calibration_dir": "",
+    "black_level": 1024,
+    "white_level": 16383,
     "preset": "",
     "out_dir": "",
     "seed": 2,
