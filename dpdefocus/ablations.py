@@ -32,7 +32,14 @@ from dpdefocus.optics import scale_kernels
 from dpdefocus.overlap import centred
 from dpdefocus.presets import FastSettings
 from dpdefocus.published import PublishedSettings
-from dpdefocus.solve import REACH, estimate_defocus, feathered, fronts_widened, layer_scales
+from dpdefocus.solve import (
+    REACH,
+    estimate_defocus,
+    feathered,
+    fronts_widened,
+    layer_scales,
+    least_around,
+)
 from dpdefocus.wiener import kernel_reach
 
 # +1 where more is better. A map that noise has pulled to small blur has too low a size.
@@ -97,6 +104,9 @@ FAST = (
     ),
     Ablation("filling", "covered layers are solved without the light before them", "psnr", skips="filling"),
     Ablation("wide fronts", "near surfaces keep the light of their outlines", "psnr", skips="widening"),
+    Ablation(
+        "restraint", "beside strong edges no more blur is undone than around", "ssim", skips="restraint"
+    ),
     Ablation("soft outlines", "layers pass softly into each other", "psnr", skips="feathering"),
     Ablation("total variation", "noise and ringing stay small, edges sharp", "ssim", (("variation", 0.0),)),
 )
@@ -127,11 +137,13 @@ def solve_fast(capture: Capture, calibration: Calibration, settings: FastSetting
     gain = MIDDLE_GREY / float(capture.views.mean())
     views, kernels = jnp.asarray(capture.views) * gain, jnp.asarray(calibration.kernels)
     kernels = kernels if skips == "centring" else centred(kernels)
-    defocus, _, reduction = estimate_defocus(views, kernels, settings, capture.name)
+    defocus, _, reduction = estimate_defocus(views, kernels, settings, capture.name, capture.saturated)
     if skips == "interpolation":
         step = (settings.farthest - settings.nearest) / (settings.hypotheses - 1)
         defocus = settings.nearest + step * jnp.round((defocus - settings.nearest) / step)
     outlined = defocus if skips == "widening" else fronts_widened(defocus, 2 * reduction)
+    if skips != "restraint":
+        outlined = least_around(outlined, int(kernel_reach(kernels, REACH)))
     layers, weights = _layers(defocus, outlined, settings, skips)
     if skips != "feathering":
         weights = feathered(weights, settings.feather)
