@@ -64,24 +64,25 @@ def kernel_grids(grids: Mapping[str, np.ndarray], margin: int = 1) -> plt.Figure
 
 def comparison(
     pairs: Mapping[str, tuple[Float[np.ndarray, "size size"], Float[np.ndarray, "size size"]]],
+    titles: tuple[str, str] = ("truth", "estimate"),
 ) -> plt.Figure:
-    """For each name a row: the truth, the estimate, their difference with zero in white."""
+    """For each name a row: two kernels on one scale, and the second less the first, with zero in white."""
     figure, rows = plt.subplots(
         len(pairs), 3, figsize=(8, 2.6 * len(pairs)), layout="constrained", squeeze=False
     )
-    for row, (name, (truth, estimate)) in zip(rows, pairs.items(), strict=True):
-        top = truth.max()
-        for axes, image, title in zip(row[:2], (truth, estimate), ("truth", "estimate"), strict=True):
+    for row, (name, (first, second)) in zip(rows, pairs.items(), strict=True):
+        top = first.max()
+        for axes, image, title in zip(row[:2], (first, second), titles, strict=True):
             drawn = axes.imshow(image, cmap="viridis", vmin=0, vmax=top)
             axes.set_title(title)
         figure.colorbar(drawn, ax=row[1], shrink=0.8)
-        apart = row[2].imshow(estimate - truth, cmap="RdBu_r", vmin=-0.2 * top, vmax=0.2 * top)
-        row[2].set_title("estimate - truth")
+        apart = row[2].imshow(second - first, cmap="RdBu_r", vmin=-0.2 * top, vmax=0.2 * top)
+        row[2].set_title(f"{titles[1]} − {titles[0]}")
         figure.colorbar(apart, ax=row[2], shrink=0.8)
         row[0].set_ylabel(name)
         for axes in row:
             axes.set(xticks=[], yticks=[])
-    rows[-1, 0].set_xlabel(f"{truth.shape[-1]} px wide")
+    rows[-1, 0].set_xlabel(f"{first.shape[-1]} px wide")
     return figure
 
 
@@ -121,7 +122,7 @@ def trials(tried: Mapping[Weights, float], chosen: Weights) -> plt.Figure:
         best = min(tried.values())
         panel.plot(list(line), [error / best for error in line.values()], "o-", color="#0072B2")
         panel.axvline(getattr(chosen, name), color="#D55E00", linestyle="--", label="chosen")
-        panel.set(xscale="log", yscale="log", xlabel=f"{symbol} ({name})")
+        panel.set(xscale="log", xlabel=f"{symbol} ({name})")
         panel.legend(frameon=False)
     axes[0].set_ylabel("held-out error, 1 = the least")
     return figure

@@ -52,6 +52,6 @@ def test_residuals_and_comparisons_are_drawn():
     assert figure.axes[0].lines[0].get_xydata().tolist() == found.tolist()
     kernel = np.random.default_rng(0).random((5, 5))
     rows = plots_calibration.comparison({"a": (kernel, kernel), "b": (kernel, kernel)}).axes
-    assert {"truth", "estimate", "estimate - truth"} <= {axes.get_title() for axes in rows}
+    assert {"truth", "estimate", "estimate − truth"} <= {axes.get_title() for axes in rows}
     lines = plots_calibration.scatter_lines({"x": (np.arange(3), np.ones(3))}, "x", "y").axes[0].lines
     assert len(lines) == 1
