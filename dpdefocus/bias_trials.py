@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Int
+from scipy.stats import pearson3
 
 from dpdefocus import bias, lens
 from dpdefocus.errors import InputError
@@ -34,8 +35,7 @@ def kernel_families() -> dict[str, lens.Pupil]:
 
 
 def kernel_spectra(pupil: lens.Pupil, sizes, length: int) -> Complex[np.ndarray, "n views length length"]:
-    """Transforms of a pupil's kernels at defocus sizes [n], centred, over a field of `length` pixels a side.
-    """
+    """Transforms of a pupil's kernels at defocus sizes [n], centred, over a field of `length` pixels a side."""
     sizes = np.atleast_1d(np.asarray(sizes, np.float32))
     field = pupil.kernel_size(float(np.abs(sizes).max()))
     if field > length:
@@ -56,8 +56,7 @@ def unitary(images):
 def sample_views(
     seed: int, truth: Complex[np.ndarray, "views size size"], noise_variance: float, prior: float, draws: int
 ) -> Complex[np.ndarray, "draws views size size"]:
-    """Spectra of captures by the model of the proof: a white scene of power 1/|Φ|², blurred, and white noise.
-    """
+    """Spectra of captures by the model of the proof: a white scene of power 1/|Φ|², blurred, and white noise."""
     rng = np.random.default_rng(seed)
     shape = truth.shape[-2:]
     scene = unitary(rng.normal(size=(draws, 1, *shape))) / np.sqrt(prior)
@@ -68,8 +67,7 @@ def sample_views(
 def sample_photons(
     seed: int, views: Float[np.ndarray, "views size size"], gain: float, offset: float, draws: int
 ) -> Complex[np.ndarray, "draws views size size"]:
-    """Spectra of captures of the same noise-free views with Poisson–Gaussian noise of variance ``a I + b``.
-    """
+    """Spectra of captures of the same noise-free views with Poisson–Gaussian noise of variance ``a I + b``."""
     rng = np.random.default_rng(seed)
     counts = rng.poisson(np.maximum(views, 0) / gain, size=(draws, *views.shape))
     noisy = gain * counts + rng.normal(size=counts.shape) * np.sqrt(offset)
@@ -187,6 +185,45 @@ def energy_by_band(
 def _energy_by_frequency(observed, kernels, ratio):
     ratios = jnp.full(kernels.shape[-2:], ratio, jnp.float32)
     return jax.vmap(lambda one: hypothesis_energy(one, kernels, ratios))(observed)
+
+
+def energy_cumulants(
+    truth: Complex[np.ndarray, "views size size"],
+    hypothesis: Complex[np.ndarray, "views size size"],
+    noise_variance: float,
+    prior: float,
+    bands: Int[np.ndarray, "size size"],
+) -> Float[np.ndarray, "3 bands"]:
+    """First three cumulants of one capture's energy in each band, for the captures of `sample_views`.
+
+    At each frequency the energy is a quadratic form ``Iᴴ M I`` in the two views, ``M = 1 − K Kᴴ/B``, and the
+    views are Gaussian with the covariance ``Σ = K⋆ K⋆ᴴ/|Φ|² + σ²``. Its n-th cumulant is ``(n−1)! tr (Σ M)ⁿ``,
+    the first of which is (37). A real image has each frequency twice, f and −f: a band of m frequencies is the
+    mean of m/2 independent energies, or for their own mirror images of half a one, of twice the spread, so that
+    ``κ_n = (n−1)!/2 Σ_f tr (2 Σ M / m)ⁿ``.
+    """
+    kernels, true = (np.asarray(x, np.complex128) for x in (hypothesis, truth))
+    one = np.eye(2)
+    spread = np.einsum("vyx,wyx->yxvw", true, true.conj()) / prior + noise_variance * one
+    denominator = (np.abs(kernels) ** 2).sum(0) + noise_variance * prior
+    form = one - np.einsum("vyx,wyx->yxvw", kernels, kernels.conj()) / denominator[..., None, None]
+    count = np.bincount(bands.ravel())
+    product = spread @ form
+    power, cumulants = one, []
+    for order, factorial in ((1, 1), (2, 1), (3, 2)):
+        power = power @ product
+        trace = np.trace(power, axis1=-2, axis2=-1).real.ravel()
+        cumulants.append(factorial / 2 * (2 / count) ** order * np.bincount(bands.ravel(), trace))
+    return np.stack(cumulants)
+
+
+def distribution_of_mean(cumulants: Float[np.ndarray, "3 bands"], draws: int):
+    """Distribution of the mean over `draws` captures, by band: the shifted gamma of its first three cumulants.
+
+    A sum of that many weighted χ² is nearly a gamma distribution; lesson 3 tests how nearly.
+    """
+    first, second, third = cumulants
+    return pearson3(third / np.sqrt(draws * second**3), first, np.sqrt(second / draws))
 
 
 def two_layers(

@@ -110,22 +110,49 @@ def measured_shifts(
 
 
 def ratios_by_band(
-    families: Mapping[str, tuple[np.ndarray, np.ndarray]], hypotheses: Sequence[float]
+    families: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]], hypotheses: Sequence[float]
 ) -> plt.Figure:
-    """Sampled over expected energy by frequency band: (ratio, half width) [hypotheses, bands] for each
+    """Sampled over expected energy by frequency band: (ratio, lower, upper end) [hypotheses, bands] for each
     family.
     """
     figure, row = _panels(len(families))
-    for axes, (family, (ratio, half)) in zip(row, families.items(), strict=True):
+    for axes, (family, (ratio, low, high)) in zip(row, families.items(), strict=True):
         count, bands = ratio.shape
         for index, (size, (colour, marker)) in enumerate(zip(hypotheses, MARKERS.values(), strict=True)):
             place = 1 + np.arange(bands) + 0.25 * (index - (count - 1) / 2)
+            bars = (ratio[index] - low[index], high[index] - ratio[index])
             style = {"color": colour, "marker": marker, "markersize": 3, "linestyle": "", "capsize": 2}
-            axes.errorbar(place, ratio[index], half[index], label=f"d = {size:g} px", **style)
+            axes.errorbar(place, ratio[index], bars, label=f"d = {size:g} px", **style)
         axes.axhline(1, color="0.5", linewidth=0.8)
         axes.set(title=family, xlabel="frequency band, low to high", xticks=range(1, bands + 1, 3))
     row[0].set_ylabel("sampled / expected energy")
     row[0].legend(frameon=False, fontsize=8)
+    return figure
+
+
+def mean_defocus(captures: Mapping[str, Mapping[str, float]], truth: float | None = None) -> plt.Figure:
+    """Mean defocus of each capture with and without correction, as in Fig. 12; a line at the true mean, if known."""
+    figure, axes = plt.subplots(figsize=(7.5, 3.4), layout="constrained")
+    place = np.arange(len(captures))
+    for index, (which, (colour, marker)) in enumerate(MARKERS.items()):
+        means = [each[which] for each in captures.values()]
+        axes.plot(place + 0.12 * (index - 1), means, marker, color=colour, label=_legend(which))
+    if truth is not None:
+        axes.axhline(truth, color=TRUTH, linewidth=1, label="truth")
+    axes.set(ylabel="mean defocus\n(1 = calibrated kernels)", xticks=place, xticklabels=captures)
+    axes.set_ylim(bottom=0)
+    figure.legend(loc="outside right center", frameon=False)
+    return figure
+
+
+def error_over_noise(levels: Sequence[float], errors: Mapping[str, Sequence[float]]) -> plt.Figure:
+    """Mean error of the defocus map over the noise variance, a line for each preset."""
+    figure, axes = plt.subplots(figsize=(6.5, 3.4), layout="constrained")
+    for (preset, line), (colour, marker) in zip(errors.items(), MARKERS.values(), strict=False):
+        axes.semilogx(levels, line, color=colour, marker=marker, label=preset)
+    axes.set(xlabel="noise variance at middle grey", ylabel="mean error of the map\n(1 = calibrated kernels)")
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False)
     return figure
 
 

@@ -10,7 +10,7 @@ Model  a surface at one depth is blurred by one kernel, as in eq. (2). A slanted
        constant.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -25,7 +25,16 @@ from dpdefocus.blur import tiling_of
 from dpdefocus.errors import InputError
 from dpdefocus.lens import PIXEL4, PIXEL4_CALIBRATION_DISTANCE, CalibratedPupil, Lens, Pupil, field_varying
 
-__all__ = ["Sensor", "Camera", "Simulated", "pixel4_camera", "small_camera", "photograph", "demo_capture"]
+__all__ = [
+    "Sensor",
+    "Camera",
+    "Simulated",
+    "pixel4_camera",
+    "small_camera",
+    "photograph",
+    "demo_capture",
+    "four_depths",
+]
 
 # Surfaces are cut into slices that differ by no more than this in defocus radius (pixels).
 SLICE_STEP = 0.5
@@ -180,6 +189,21 @@ def demo_capture(seed: int = 0, height: int = 252, width: int = 336) -> Simulate
     camera = small_camera()
     far, near = (_dioptres_at_scale(camera, scale) for scale in (1.4, 0.1))
     scene = scenes.cards(seed, height, width, camera.kernel_size // 2, far, near)
+    return photograph(scene, camera, seed)
+
+
+def four_depths(
+    seed: int = 0, height: int = 240, width: int = 320, sensor: Sensor | None = None
+) -> Simulated:
+    """A small capture of four textured surfaces side by side, from 0.1 to 1.4 times the calibrated blur."""
+    camera = small_camera()
+    if sensor is not None:
+        camera = replace(camera, sensor=sensor)
+    dioptres = [_dioptres_at_scale(camera, scale) for scale in np.linspace(1.4, 0.1, 4)]
+    texture = scenes.natural(np.random.default_rng(seed), (height, width))
+    steps = np.asarray(dioptres)[np.arange(width) * 4 // width]
+    margin = camera.kernel_size // 2
+    scene = scenes.from_image(texture, np.broadcast_to(steps, (height, width)), margin, layers=4)
     return photograph(scene, camera, seed)
 
 

@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 from dpdefocus import bias, bias_claims, bias_trials, mpi
 from dpdefocus.bias_trials import unitary
@@ -70,7 +71,9 @@ def test_energy_at_every_band(families, family):
     one = {family: families[family]}
     case = (3.0, [1.5, 3.0, 4.0], VARIANCE, PRIOR, 200, LENGTH, 10)
     ratios, missed = bias_claims.energy_at_every_band(1, one, *case)
-    assert ratios[family][0].shape == (3, 10) and missed <= 3
+    ratio, low, high = ratios[family]
+    assert ratio.shape == (3, 10) and missed <= 3
+    assert (low < 1).all() and (high > 1).all() and (high - low).max() < 0.25
 
     def conjugated(truth, kernels, *constants):
         return bias.expected_energy(jnp.conj(truth), kernels, *constants)
@@ -82,6 +85,32 @@ def test_energy_at_every_band(families, family):
     for wrong in (conjugated, one_noise):
         with pytest.raises(CheckFailed):
             bias_claims.energy_at_every_band(1, one, *case, wrong)
+
+
+def test_energy_distribution(families):
+    one = {"half discs": families["half discs"]}
+    case = (3.0, [1.5, 3.0], VARIANCE, PRIOR, 200, LENGTH, 10)
+    bias_claims.energy_distribution(1, one, *case)
+
+    def changed(index, factor):
+        def cumulants(*given):
+            found = bias_trials.energy_cumulants(*given)
+            found[index] *= factor
+            return found
+
+        return cumulants
+
+    for index, factor in ((0, 1.05), (1, 1.8), (1, 1 / 1.8)):
+        with pytest.raises(CheckFailed, match="distribution"):
+            bias_claims.energy_distribution(1, one, *case, changed(index, factor))
+
+
+def test_intervals_of_bands_miss_as_often_as_they_should(families):
+    """Taken one by one, 1 % of them over many seeds: within what chance allows."""
+    one = {"half discs": families["half discs"]}
+    case = (3.0, [1.5, 3.0, 4.0], VARIANCE, PRIOR, 200, LENGTH, 10)
+    missed = sum(bias_claims.energy_at_every_band(seed, one, *case)[1] for seed in range(100, 120))
+    assert binom.cdf(missed, 600, 0.01) > 1e-3 and binom.sf(missed - 1, 600, 0.01) > 1e-3
 
 
 def test_shift_of_the_minimum(families):

@@ -5,6 +5,7 @@ formula.
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.stats import chi2, skew
 
 from dpdefocus import bias_trials, lens
 from dpdefocus.bias_claims import circular_convolution
@@ -83,6 +84,29 @@ def test_bands_partition_the_frequencies():
     values = np.random.default_rng(0).normal(size=(2, 16, 16))
     means = bias_trials.band_means(values, bands)
     assert means[1, 3] == pytest.approx(values[1][bands == 3].mean())
+
+
+def test_energy_distribution_of_noise_alone_is_a_chi_square():
+    """Without scene and kernels the energy of m frequencies is that of 2 m normal numbers of both views."""
+    nothing = np.zeros((2, 16, 16), np.complex64)
+    bands = bias_trials.frequency_bands(16, 4)
+    cumulants = bias_trials.energy_cumulants(nothing, nothing, 0.3, 7.0, bands)
+    degrees = 2 * np.bincount(bands.ravel()) * 5
+    for share in (1e-4, 0.5, 1 - 1e-4):
+        found = bias_trials.distribution_of_mean(cumulants, 5).ppf(share)
+        np.testing.assert_allclose(found, 0.6 * chi2.ppf(share, degrees) / degrees, rtol=1e-6)
+
+
+def test_energy_cumulants_are_those_of_samples():
+    truth, kernels = bias_trials.kernel_spectra(lens.half_discs(), [3.0, 1.5], 16)
+    bands = bias_trials.frequency_bands(16, 4)
+    samples = bias_trials.energy_by_band(
+        bias_trials.sample_views(3, truth, 0.1, 4.0, 20000), kernels, 0.4, bands
+    )
+    first, second, third = bias_trials.energy_cumulants(truth, kernels, 0.1, 4.0, bands)
+    np.testing.assert_allclose(samples.mean(0), first, rtol=0.02)
+    np.testing.assert_allclose(samples.var(0), second, rtol=0.1)
+    np.testing.assert_allclose(skew(samples), third / second**1.5, atol=0.12)
 
 
 def test_two_layers_by_direct_convolution():

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dpdefocus import data, metrics, mpi, presets, published, scenes, simulate, solve
+from dpdefocus import data, metrics, mpi, presets, published, simulate, solve
 from dpdefocus.data import Calibration, Capture
 from dpdefocus.errors import InputError
 from dpdefocus.results import load_result, save_result
@@ -18,18 +18,6 @@ def demo():
     views = np.asarray(simulated.views, np.float32)
     capture = Capture(views, "synthetic", np.asarray(simulated.saturated))
     return simulated, capture, Calibration(np.asarray(simulated.kernels, np.float32))
-
-
-def four_depths(sensor):
-    """Four textured surfaces side by side, from 0.1 to 1.4 times the calibrated blur, by a given sensor."""
-    camera = dataclasses.replace(simulate.small_camera(), sensor=sensor)
-    a, b = camera.lens.coefficients
-    dioptres = (np.linspace(1.4, 0.1, 4) * camera.calibration_radius - a) / b
-    texture = scenes.natural(np.random.default_rng(0), (240, 320))
-    steps = np.repeat(dioptres, 80)[None] * np.ones((240, 1))
-    return simulate.photograph(
-        scenes.from_image(texture, steps, camera.kernel_size // 2, layers=4), camera, 0
-    )
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +137,7 @@ def test_least_around_moves_by_a_little_only():
 
 def test_low_light_measures_the_noise_and_takes_it_off():
     """A noise of 30 photo-electrons at middle grey: four depths are found better than without."""
-    shot = four_depths(simulate.Sensor(gain=2e-3, read_noise=4e-3))
+    shot = simulate.four_depths(sensor=simulate.Sensor(gain=2e-3, read_noise=4e-3))
     capture = Capture(shot.views, "noisy", shot.saturated)
     errors = {}
     for preset in ("fast", "low_light"):

@@ -1,0 +1,139 @@
+"""Noise bias on whole captures: defocus of each pixel with and without the correction, and where it helps.
+
+Axes: views [views, height, width], left first; maps and energies [..., height, width]; tiles and spectra as
+in `overlap`. Defocus in units of the calibrated kernels. Energies are squares of the views' unit, which
+is that of the published program: the largest value of either view is one.
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from dpdefocus.bias import MIDDLE_GREY
+from dpdefocus.bias_trials import CORRECTIONS, minimum
+from dpdefocus.data import Calibration, Capture
+from dpdefocus.overlap import Overlap, blend, centred, cut, frequencies, scaled_spectra
+from dpdefocus.presets import PRESETS
+from dpdefocus.simulate import Simulated
+from dpdefocus.solve import REACH, estimate_defocus
+from dpdefocus.wiener import cross_residual, kernel_reach, local_energy
+
+# Sizes tried for any scene, in units of the calibrated kernels: all that the paper's ranges set by hand hold.
+SIZES = np.linspace(0.1, 1.6, 16, dtype=np.float32)
+
+
+class PlaneEnergies(NamedTuple):
+    """For each hypothesis the windowed energy (26), and the two corrections per unit of noise variance."""
+
+    energy: Float[Array, "hypotheses height width"]
+    paper: Float[Array, " hypotheses"]
+    evidence: Float[Array, " hypotheses"]
+
+
+@partial(jax.jit, static_argnames=("overlap", "border", "window"))
+def plane_energies(
+    views: Float[Array, "views height width"],
+    kernels: Float[Array, "rows cols views kernel kernel"],
+    sizes: Float[Array, " hypotheses"],
+    ratio: Float[Array, ""] | float,
+    overlap: Overlap,
+    border: int,
+    window: float,
+) -> PlaneEnergies:
+    """The energy (26) of a single plane around each pixel, for each hypothesis, and what (5) takes off.
+
+    By Lagrange's identity the energy at its minimiser is ``|I^l K^r − I^r K^l|²/B + r Σ_v |I^v|²/B`` with
+    ``B = Σ_v |K^v|² + r``: the powers of three images, each a linear filter of the views. So they are taken
+    back to the pixels, squared, and averaged over a window; nothing is optimised, nothing is smoothed. The
+    corrections, ``mean_f r/B`` (5) and ``mean_f log((2 + r)/B)``, are means over the grid and over the same
+    frequencies.
+
+    Args:
+        views: their means taken off; the light of a plain surface says nothing about its blur.
+        kernels: the calibration, size 1.
+        sizes: the hypotheses.
+        ratio: ``r = σ²|Φ|²``.
+        overlap: tiles of the views.
+        border: pixels along the frame that a window does not rest on.
+        window: standard deviation of the Gaussian window, in pixels.
+    """
+    fy, fx = frequencies(overlap)
+    spectra = jnp.moveaxis(jnp.fft.rfft2(cut(views, overlap)), 0, 2)
+    ratios = jnp.full((fy.size, fx.size), ratio, jnp.float32)
+    # Every column of a real-input transform but the first and the last stands for its mirror image too.
+    twice = np.full(fx.shape, 2.0, np.float32)
+    twice[0] = twice[-1] = 1
+    share = jnp.asarray(twice / (twice.sum() * fy.size))
+
+    def of_size(size):
+        scaled = scaled_spectra(kernels, size, fy, fx)
+        power = (jnp.abs(scaled) ** 2).sum(2)
+        denominator = power + ratio
+        shrunk = jnp.sqrt(ratio / denominator)[:, :, None] * spectra
+        crossed = cross_residual(spectra, scaled, ratios)
+        parts = jnp.stack([crossed, shrunk[:, :, 0], shrunk[:, :, 1]])
+        images = blend(jnp.fft.irfft2(parts, s=overlap.tile), overlap)
+        paper = (ratio / denominator * share[None, None, None]).sum((-2, -1)).mean()
+        evidence = (jnp.log((2 + ratio) / denominator) * share[None, None, None]).sum((-2, -1)).mean()
+        return local_energy(images, border, window).sum(0), paper, evidence
+
+    return PlaneEnergies(*jax.lax.map(of_size, sizes))
+
+
+def plane_maps(
+    capture: Capture,
+    calibration: Calibration,
+    noise_variance: float,
+    prior: float,
+    sizes: Float[np.ndarray, " hypotheses"] = SIZES,
+    window: float = 8.0,
+) -> dict[str, Float[np.ndarray, "height width"]]:
+    """Defocus maps of a capture for each of `CORRECTIONS`: for each pixel the size of least energy.
+
+    As in the published program the views are divided by their largest value, and the correction is multiplied
+    by their mean over middle grey, 0.5. Where ``B(d)`` grows with d a corrected minimum cannot lie below the
+    uncorrected one: what a capture tells is how far it moves, and whether towards the truth.
+    """
+    views = capture.views / capture.views.max()
+    variance = noise_variance * float(views.mean()) / MIDDLE_GREY
+    kernels = centred(jnp.asarray(calibration.kernels))
+    reach = kernel_reach(kernels, REACH)
+    margin = int(np.ceil(2 * reach * float(sizes[-1])))
+    overlap = Overlap(*views.shape[1:], *kernels.shape[:2], margin)
+    centred_views = jnp.asarray(views - views.mean((1, 2), keepdims=True))
+    found = plane_energies(
+        centred_views,
+        kernels,
+        jnp.asarray(sizes),
+        noise_variance * prior,
+        overlap,
+        int(np.ceil(reach)),
+        window,
+    )
+    energies = np.moveaxis(np.asarray(found.energy), 0, -1)
+    taken_off = dict(zip(CORRECTIONS, (0 * found.paper, found.paper, found.evidence), strict=True))
+    return {
+        which: minimum(sizes, energies - variance * np.asarray(each)) for which, each in taken_off.items()
+    }
+
+
+def noisy_capture(simulated: Simulated, noise_variance: float, seed: int) -> tuple[Capture, Calibration]:
+    """A simulated capture with photon noise of the given variance at middle grey, the mean brought there."""
+    clean = np.maximum(simulated.clean_views, 0).astype(np.float64)
+    electron = noise_variance * clean.mean() / MIDDLE_GREY**2
+    views = electron * np.random.default_rng(seed).poisson(clean / electron)
+    name = f"simulated, noise variance {noise_variance:g}"
+    saturated = np.zeros_like(simulated.saturated)
+    return Capture(views.astype(np.float32), name, saturated), Calibration(simulated.kernels)
+
+
+def map_error(capture: Capture, calibration: Calibration, simulated: Simulated, preset: str) -> float:
+    """Mean absolute error of the defocus map that a preset's settings give, in units of the kernels."""
+    views = jnp.asarray(capture.views * (MIDDLE_GREY / capture.views.mean()))
+    kernels = centred(jnp.asarray(calibration.kernels))
+    found = estimate_defocus(views, kernels, PRESETS[preset], capture.name, capture.saturated)
+    return float(np.abs(np.asarray(found.defocus) - simulated.defocus_map).mean())

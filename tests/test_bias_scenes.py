@@ -1,0 +1,102 @@
+"""Single-plane maps of captures: energies and corrections against theory, and what a correction does to a map."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from dpdefocus import bias, bias_scenes, bias_trials, lens, simulate
+from dpdefocus.data import Calibration, Capture
+from dpdefocus.overlap import Overlap, scaled_spectra
+
+LENGTH, TRUE, PRIOR = 160, 0.8, 100.0
+SIZES = np.arange(0.1, 1.61, 0.1, dtype=np.float32)
+
+
+@pytest.fixture(scope="module")
+def kernels():
+    return np.tile(np.asarray(lens.half_discs().kernels([5.0], 15))[0], (2, 2, 1, 1, 1))
+
+
+def spectra(kernels, sizes):
+    """Full transforms of one cell's kernels, [sizes, views, LENGTH, LENGTH]."""
+    f = jnp.fft.fftfreq(LENGTH)
+    return jnp.stack([scaled_spectra(jnp.asarray(kernels[0, 0]), jnp.asarray(size), f, f) for size in sizes])
+
+
+def plane(kernels, variance, seed=0):
+    """Views of a periodic plane at the true size, of a white texture as the prior expects it, with noise."""
+    rng = np.random.default_rng(seed)
+    texture = np.fft.fft2(rng.normal(size=(LENGTH, LENGTH)) / np.sqrt(PRIOR))
+    views = np.fft.ifft2(texture * np.asarray(spectra(kernels, [TRUE])[0])).real
+    return (views + rng.normal(size=views.shape) * np.sqrt(variance)).astype(np.float32)
+
+
+def found(views, kernels, ratio):
+    overlap = Overlap(LENGTH, LENGTH, 2, 2, margin=16)
+    return bias_scenes.plane_energies(
+        jnp.asarray(views), jnp.asarray(kernels), jnp.asarray(SIZES), ratio, overlap, 8, 4.0
+    )
+
+
+def inner(images):
+    return np.asarray(images)[..., 16:-16, 16:-16].mean((-2, -1))
+
+
+@pytest.mark.parametrize("variance", [1e-4, 1e-3])
+def test_energies_are_those_of_theory(kernels, variance):
+    """Mean over the pixels against (37), and where it is least: uncorrected too low, less evidence at the truth."""
+    energies = found(plane(kernels, variance), kernels, variance * PRIOR)
+    curves = bias_trials.expected_curves(
+        spectra(kernels, [TRUE])[0], spectra(kernels, SIZES), variance, PRIOR
+    )
+    np.testing.assert_allclose(inner(energies.energy), curves.energy, rtol=0.05)
+    for which, taken in (("none", 0), ("(5)", energies.paper), ("evidence", energies.evidence)):
+        place = bias_trials.minimum(SIZES, inner(energies.energy) - variance * np.asarray(taken))
+        assert place == pytest.approx(float(bias_trials.minimum(SIZES, curves.corrected(which))), abs=0.04), (
+            which
+        )
+
+
+def test_noise_alone_leaves_what_the_kernels_do_not_restore(kernels):
+    noise = np.random.default_rng(1).normal(size=(4, 2, LENGTH, LENGTH)).astype(np.float32)
+    every = spectra(kernels, SIZES)
+    nothing = jnp.zeros_like(every[0])
+    expected = [
+        sum(each.mean() for each in bias.expected_energy_of_noise(nothing, kernel, jnp.ones(2), 0.0, 0.01))
+        for kernel in every
+    ]
+    energies = np.mean([inner(found(each, kernels, 0.01).energy) for each in noise], 0)
+    np.testing.assert_allclose(energies, expected, rtol=0.02)
+
+
+def test_corrections_are_those_of_the_whole_field(kernels):
+    ratio = 0.01
+    energies = found(np.zeros((2, LENGTH, LENGTH), np.float32), kernels, ratio)
+    power = (np.abs(np.asarray(spectra(kernels, SIZES))) ** 2).sum(1)
+    np.testing.assert_allclose(energies.paper, (ratio / (power + ratio)).mean((1, 2)), rtol=0.03)
+    np.testing.assert_allclose(
+        energies.evidence, np.log((2 + ratio) / (power + ratio)).mean((1, 2)), rtol=0.03
+    )
+
+
+def test_a_correction_that_grows_can_only_move_a_map_up(kernels):
+    variance = 1e-3
+    views = plane(kernels, variance) + 0.5
+    views /= views.max()
+    capture = Capture(views, "plane", np.zeros(views.shape[1:], bool))
+    maps = bias_scenes.plane_maps(capture, Calibration(kernels), variance, PRIOR, SIZES, 4.0)
+    assert set(maps) == set(bias_trials.CORRECTIONS)
+    step = SIZES[1] - SIZES[0]
+    for which in ("(5)", "evidence"):
+        assert (maps[which] >= maps["none"] - step).all()  # the parabola may lie up to a step off
+        assert maps[which].mean() > maps["none"].mean() + 0.02
+    assert abs(maps["evidence"].mean() - TRUE) < abs(maps["none"].mean() - TRUE)
+
+
+def test_noisy_capture_has_the_variance_asked_for():
+    simulated = simulate.four_depths(0, 96, 128)
+    capture, calibration = bias_scenes.noisy_capture(simulated, 1e-3, 0)
+    noise = capture.views - simulated.clean_views
+    assert noise.var() / (2 * simulated.clean_views.mean()) ** 2 == pytest.approx(1e-3, rel=0.05)
+    assert calibration.kernels.shape == simulated.kernels.shape
+    assert abs(simulated.defocus_map.mean() - 0.75) < 0.02
