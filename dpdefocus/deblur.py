@@ -86,7 +86,13 @@ def uncovered(
     from_here_on = jnp.concatenate([jnp.cumsum(light[::-1], axis=0)[::-1], jnp.zeros_like(light[:1])])
     first_nearer = (scales[None] >= scales[:, None] - DEPTH_GAP).sum(1)
     covered = jnp.minimum(from_here_on[first_nearer], 1)
-    return jax.lax.map(lambda known: FILLED * fill(views, known) + (1 - FILLED) * views, 1 - covered)
+    return _partly_filled(views, 1 - covered)
+
+
+@jax.jit
+def _partly_filled(views, known):
+    """For each layer, the share `FILLED` of the views filled in where they are not known."""
+    return jax.lax.map(lambda of_layer: FILLED * fill(views, of_layer) + (1 - FILLED) * views, known)
 
 
 def _dilate(image: Float[Array, "height width"], radius: int) -> Float[Array, "height width"]:
