@@ -13,7 +13,7 @@
 #                                        (also: REPOSITORY=<address on GitHub>, for links to Binder and Colab)
 #   make student                         copies of the lessons without the solutions
 #   make test                            the tests
-#   make bench                           time and memory of the solver, as JSON
+#   make bench                           time and memory of the solver, as JSON (also: DATA=<folder> SCENE=001)
 #   make notebooks                       run the lessons, and keep their outputs in notebooks/
 #   make clean                           remove .venv/, out/ and what tools leave behind
 
@@ -67,7 +67,7 @@ test: .venv/installed-test
 	$(run) -m pytest --numprocesses=auto --dist=loadfile
 
 bench: .venv/installed
-	$(run) benchmarks/bench.py
+	$(run) benchmarks/bench.py $(if $(DATA),--data "$(DATA)" --scene "$(SCENE)")
 
 notebooks: .venv/installed
 	$(run) -m dpdefocus.editions colab
