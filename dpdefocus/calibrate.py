@@ -42,6 +42,8 @@ LIGHT_TOLERANCE = 0.1
 # Behind the focus plane the left view's kernels lie to the left of the right view's. Below this share of
 # their width (standard deviation) there is too little of a difference to be sure of.
 LEAST_DISPARITY = 0.1
+# The kernels' fit tells the gain of each view; vignetting and exposure explain no more than this.
+LARGEST_GAIN_ERROR = 0.03
 # Kernels narrower than this (standard deviation, pixels) hardly have a shape to be scaled.
 NARROWEST = 1.5
 # Pictures of all kernels are enlarged to about this width, pixels.
@@ -55,7 +57,7 @@ class CalibrationReport:
     """A calibration, and how far it can be trusted.
 
     Args:
-        kernel_residuals: root mean square of the fit, relative to the sharp chart's standard deviation.
+        kernel_residuals: standard deviation of the fit's residual, relative to that of the sharp chart.
         reprojection: root mean square distance, in pixels, of the discs found from where the geometry puts
             them, in each cell; NaN without discs.
         disparity: centroid of the left kernel minus that of the right one, (x, y) in pixels.
@@ -142,7 +144,7 @@ def calibrate(
         reprojection,
         _centroids_xy(kernels[:, :, 0]) - _centroids_xy(kernels[:, :, 1]),
         discs,
-        tuple(warnings + kernel_warnings(kernels)),
+        tuple(warnings + gain_warnings(fit.gains) + kernel_warnings(kernels)),
         picture,
         {"grid": list(grid), "size": size, "crop": list(crop), "distortion": distortion}
         | {"weights": fit.weights._asdict(), "iterations": fit.iterations, "gap": fit.gap},
@@ -259,6 +261,17 @@ def check_light(sharp: np.ndarray, views: np.ndarray, picture: np.ndarray) -> No
             "pitch), and files that are linear, without a tone curve",
             picture,
         )
+
+
+def gain_warnings(gains: Float[np.ndarray, "rows cols 2"]) -> list[str]:
+    """What a view's brightness, against that of the sharp chart, tells of the white and black photographs."""
+    off = np.abs(gains - 1).max()
+    if off <= LARGEST_GAIN_ERROR:
+        return []
+    return [
+        f"the views are up to {off:.1%} brighter or darker than the white and black screens say: were all "
+        "photographs taken with the same exposure and the same light?"
+    ]
 
 
 def kernel_warnings(kernels: Float32[np.ndarray, "rows cols 2 kernel kernel"]) -> list[str]:

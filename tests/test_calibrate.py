@@ -110,6 +110,13 @@ def test_clipped_sheets_fail_at_the_vignetting(shots):
         run(dataclasses.replace(shots, sheets=bright))
 
 
+def test_a_view_of_another_brightness_is_warned_of():
+    gains = np.ones((2, 3, 2))
+    assert calibrate.gain_warnings(gains * 1.01) == []
+    gains[1, 2, 0] = 0.9
+    assert "10.0%" in calibrate.gain_warnings(gains)[0]
+
+
 def test_warnings_of_focus_exposure_and_field(shots):
     behind = shots.kernels
     assert calibrate.kernel_warnings(behind) == []
