@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from dpdefocus.kernel_fit import Weights
+from dpdefocus.kernel_programme import Weights
 from dpdefocus.plots_formation import VIEW_COLOURS
 
 ARROW = 100  # residuals of the detection are drawn this many times as long

@@ -61,6 +61,7 @@ ROAD = [
     "detection",
     "photographs",
     "vignetting",
+    "kernel_programme",
     "kernel_fit",
     "kernel_models",
     "kernel_scaling",

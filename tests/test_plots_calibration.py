@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from dpdefocus import plots_calibration
-from dpdefocus.kernel_fit import Weights
+from dpdefocus.kernel_programme import Weights
 
 
 @pytest.fixture(autouse=True)
