@@ -84,7 +84,8 @@ def started(monkeypatch):
 
 def environment():
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    return os.environ | {"PYTHONPATH": path}
+    # Build servers set CI, which silences the progress bars that a user sees.
+    return os.environ | {"PYTHONPATH": path, "CI": "", "DPDEFOCUS_BATCH": ""}
 
 
 def start(*arguments):
