@@ -20,7 +20,6 @@ Each part runs in a process of its own: time includes all compilation, and memor
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import time
@@ -35,7 +34,7 @@ from jax.sharding import PartitionSpec
 from dpdefocus import memory, metrics, mpi
 from dpdefocus.blur import Tiling, group_size, tiling_of
 from dpdefocus.captures import SYNTHETIC, Opened, open_capture
-from dpdefocus.objective import SHARES, Scene, devices, scene_of, value_and_gradient
+from dpdefocus.objective import SHARES, Scene, devices, scene_of, share_among_cores, value_and_gradient
 from dpdefocus.presets import PRESETS
 from dpdefocus.published import HAND_SETTINGS, PublishedSettings, fit_published, start
 from dpdefocus.solve import solve
@@ -187,8 +186,7 @@ def time_to_scores(preset: str, data: str, scene: str, iterations: int) -> dict:
 def part(name: str, options: argparse.Namespace) -> dict:
     """One part of the record, computed in this process."""
     if name == OBJECTIVE:
-        # A device for each core; to be said before JAX looks for devices.
-        jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
+        share_among_cores()
         return objective_cost(options.height, options.width, options.layers, options.turns, options.repeats)
     return time_to_scores(name, options.data, options.scene, options.iterations)
 

@@ -25,6 +25,7 @@ NOISE_BLOCK = 16  # pixels along a side of a block that gives one variance
 # which is the sum of their squared correlations (1, -4, 6, -4, 1)/6 along either axis.
 SHARED = (1 + 2 * ((4 / 6) ** 2 + (1 / 6) ** 2)) ** 2
 LEAST_BLOCKS = 30  # fewer say nothing about a line over brightness
+LIGHTS = 8  # groups of blocks of like brightness that a first line is drawn through
 
 
 def bias_correction(
@@ -164,6 +165,10 @@ class NoiseModel(NamedTuple):
     gain: float
     offset: float
 
+    def brightened(self, factor: float) -> "NoiseModel":
+        """The noise of views multiplied by the factor."""
+        return NoiseModel(factor * self.gain, factor**2 * self.offset)
+
 
 def estimate_noise(
     views: Float[np.ndarray, "views height width"],
@@ -209,19 +214,32 @@ def _line_through_quieter_half(light, variance):
     middle = chi2.median(degrees) / degrees
     # Mean of χ²/degrees, given that it is below its median.
     mean_below = chi2.cdf(degrees * middle, degrees + 2) / 0.5
-    gain, offset = 0.0, float(np.quantile(variance, 0.1))
+    gain, offset = _line_through_quiet_of_each_light(light, variance)
     for _ in range(100):  # converges within some tens of rounds
         predicted = gain * light + offset
         quiet = variance < middle * predicted
-        weight = 1 / predicted[quiet]
-        design = np.stack([light[quiet], np.ones(quiet.sum())], 1)
-        target = variance[quiet] / mean_below
-        # Variance cannot fall with the light nor below zero: least squares under both, two unknowns at most.
-        fits = [np.linalg.lstsq(design * weight[:, None], target * weight, rcond=None)[0]]
-        if fits[0].min() < 0:
-            fits = [_one_column(design, target, weight, column) for column in (0, 1)]
-        gain, offset = min(fits, key=lambda fit: np.sum((weight * (design @ fit - target)) ** 2))
-    return NoiseModel(float(gain), float(offset))
+        gain, offset = _line(light[quiet], variance[quiet] / mean_below, 1 / predicted[quiet])
+    return NoiseModel(gain, offset)
+
+
+def _line_through_quiet_of_each_light(light, variance):
+    """A start: the quiet blocks of each brightness, lest those of the dark part set the level of all."""
+    order = np.argsort(light)
+    middles, levels = [], []
+    for blocks in np.array_split(order, LIGHTS):
+        middles.append(light[blocks].mean())
+        levels.append(np.quantile(variance[blocks], 0.1))
+    return _line(np.array(middles), np.array(levels), 1 / np.array(levels))
+
+
+def _line(light, variance, weight):
+    """Gain and offset by weighted least squares; variance neither falls with the light nor is below zero."""
+    design = np.stack([light, np.ones(light.size)], 1)
+    fits = [np.linalg.lstsq(design * weight[:, None], variance * weight, rcond=None)[0]]
+    if fits[0].min() < 0:
+        fits = [_one_column(design, variance, weight, column) for column in (0, 1)]
+    gain, offset = min(fits, key=lambda fit: np.sum((weight * (design @ fit - variance)) ** 2))
+    return float(gain), float(offset)
 
 
 def _one_column(design, target, weight, column):

@@ -19,7 +19,7 @@ from dpdefocus.data import Calibration, Capture
 from dpdefocus.overlap import Overlap, blend, centred, cut, frequencies, scaled_spectra
 from dpdefocus.presets import PRESETS
 from dpdefocus.simulate import Simulated
-from dpdefocus.solve import REACH, estimate_defocus
+from dpdefocus.solve import REACH, estimate_defocus, measured_noise, normalised
 from dpdefocus.wiener import cross_residual, kernel_reach, local_energy
 
 # Sizes tried for any scene, in units of the calibrated kernels: all that the paper's ranges set by hand hold.
@@ -133,7 +133,7 @@ def noisy_capture(simulated: Simulated, noise_variance: float, seed: int) -> tup
 
 def map_error(capture: Capture, calibration: Calibration, simulated: Simulated, preset: str) -> float:
     """Mean absolute error of the defocus map that a preset's settings give, in units of the kernels."""
-    views = jnp.asarray(capture.views * (MIDDLE_GREY / capture.views.mean()))
-    kernels = centred(jnp.asarray(calibration.kernels))
-    found = estimate_defocus(views, kernels, PRESETS[preset], capture.name, capture.saturated)
+    gain, views, kernels = normalised(capture, calibration)
+    noise = measured_noise(capture, PRESETS[preset])
+    found = estimate_defocus(views, kernels, PRESETS[preset], capture.name, noise and noise.brightened(gain))
     return float(np.abs(np.asarray(found.defocus) - simulated.defocus_map).mean())

@@ -9,6 +9,7 @@ gradient and the kernels' spectra are ever held for the whole image. Where JAX h
 takes its share of the tiles, and of the layers where these are computed one by one.
 """
 
+import os
 from functools import partial
 from typing import NamedTuple
 
@@ -58,11 +59,27 @@ class Scene(NamedTuple):
 SHARES = "shares"  # the axis of the devices, among which tiles and layers are shared out
 
 
+def cores() -> int:
+    """How many processor cores this process may use."""
+    # Not every system tells which cores a process is confined to.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def share_among_cores() -> None:
+    """Let JAX count each core as a device, unless ``JAX_NUM_CPU_DEVICES`` says how many; before its first use.
+
+    Raises:
+        RuntimeError: JAX has looked for its devices already.
+    """
+    if "JAX_NUM_CPU_DEVICES" not in os.environ:
+        jax.config.update("jax_num_cpu_devices", cores())
+
+
 def devices(layers: int, tiling: Tiling) -> Mesh:
     """As many of JAX's devices as tiles and layers can be shared out among evenly.
 
-    A CPU counts as one device unless ``JAX_NUM_CPU_DEVICES`` says otherwise: XLA computes the transforms on
-    all cores, but nearly all else on one for each device.
+    A CPU counts as one device unless `share_among_cores` was called: XLA computes the transforms on all
+    cores, but nearly all else on one for each device.
     """
     found = jax.devices()
     most = max(n for n in range(1, len(found) + 1) if layers % n == 0 and tiling.tiles % n == 0)

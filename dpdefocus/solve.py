@@ -11,15 +11,15 @@ defocus in units of the calibrated kernels.
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from dpdefocus import mpi, published
-from dpdefocus.bias import estimate_noise
+from dpdefocus.bias import MIDDLE_GREY, NoiseModel, estimate_noise
 from dpdefocus.data import Calibration, Capture
 from dpdefocus.deblur import DEPTH_GAP, deblur, layer_weights
 from dpdefocus.errors import InputError
@@ -35,9 +35,10 @@ from dpdefocus.wiener import (
     residual_images,
 )
 
-MIDDLE_GREY = 0.5  # mean of the views after normalisation
 EDGE_RANGE = 0.3  # of sizes, in units of the calibrated kernels, at which confidence falls to 1/e
 REACH = 0.98  # share of a kernel within its reach
+LEAST_RANGE = 0.1  # of layers' sizes: those of a scene of one depth still lie apart
+LEAST_SIZE = 0.1  # of the published method's nearest layer
 
 
 def solve(
@@ -61,13 +62,13 @@ def solve(
 
     Raises:
         InputError: unknown preset, checkpoint with another preset, a grid of kernels finer than the image,
-            or views that look swapped.
+            views that look swapped, or noise that ``low_light`` cannot measure.
     """
     settings = preset_settings(preset)
     _check(capture, calibration, preset, checkpoint)
     began = time.perf_counter()
     if isinstance(settings, FastSettings):
-        solved, used = _solve_fast(capture, calibration, settings), asdict(settings)
+        solved, used = _solve_fast(capture, calibration, settings)
     else:
         solved, used = _solve_published(capture, calibration, settings, checkpoint)
     seconds = time.perf_counter() - began
@@ -101,7 +102,7 @@ class DefocusEstimate(NamedTuple):
     reduction: int
 
 
-def _normalised(
+def normalised(
     capture: Capture, calibration: Calibration
 ) -> tuple[float, Float[Array, "views height width"], Float[Array, "rows cols views kernel kernel"]]:
     """The factor that brings the views to middle grey, the views so scaled, and the kernels centred."""
@@ -109,24 +110,29 @@ def _normalised(
     return gain, jnp.asarray(capture.views) * gain, centred(jnp.asarray(calibration.kernels))
 
 
+def measured_noise(capture: Capture, settings: FastSettings) -> NoiseModel | None:
+    """The capture's own noise, in linear raw, where the settings correct for it.
+
+    Raises:
+        InputError: it cannot be measured in this capture.
+    """
+    return estimate_noise(capture.views, capture.saturated) if settings.noise_corrected else None
+
+
 def estimate_defocus(
     views: Float[Array, "views height width"],
     kernels: Float[Array, "rows cols views kernel kernel"],
     settings: FastSettings,
     name: str,
-    saturated: Bool[np.ndarray, "height width"] | None = None,
+    noise: NoiseModel | None = None,
 ) -> DefocusEstimate:
-    """The defocus map of views at middle grey; `name` is the capture's, for errors.
-
-    Pixels that are `saturated` say nothing of the noise; for the map they are as good as others.
+    """The defocus map of views at middle grey; `name` is the capture's, for errors; `noise` that of the views.
 
     Raises:
-        InputError: left and right look swapped; or the noise is to be corrected for and cannot be measured.
+        InputError: left and right look swapped.
     """
-    energies, reduced, scales = hypothesis_energies(views, kernels, settings)
-    _check_sides(views, kernels, energies, settings, name)
-    if settings.noise_corrected:
-        energies = without_noise(energies, views, reduced, kernels, scales, settings, saturated)
+    energies, reduced, scales = hypothesis_energies(views, kernels, settings, noise)
+    _check_sides(views, kernels, energies, settings, name, noise)
     costs = data_cost(energies, settings.floor, settings.slack, settings.cap)
     up, left = edge_weights(reduced.mean(0), settings.contrast)
     marginals = label_marginals(costs, up, left, settings.smoothness, settings.limit, settings.sweeps)
@@ -136,34 +142,51 @@ def estimate_defocus(
     return DefocusEstimate(_enlarge(small, size), _enlarge(trust, size), -(-size[0] // small.shape[0]))
 
 
-def _solve_fast(capture: Capture, calibration: Calibration, settings: FastSettings) -> dict[str, Array]:
-    gain, views, kernels = _normalised(capture, calibration)
-    estimate = estimate_defocus(views, kernels, settings, capture.name, capture.saturated)
+def _solve_fast(
+    capture: Capture, calibration: Calibration, settings: FastSettings
+) -> tuple[dict[str, Array], dict[str, Any]]:
+    """The solution, and the settings that it was obtained with, measured noise included."""
+    gain, views, kernels = normalised(capture, calibration)
+    noise = measured_noise(capture, settings)
+    estimate = estimate_defocus(views, kernels, settings, capture.name, noise and noise.brightened(gain))
     layers = layer_scales(estimate.defocus, settings.layers)
     reach = kernel_reach(kernels, REACH)
     sizes = least_around(fronts_widened(estimate.defocus, 2 * estimate.reduction), int(reach))
     weights = feathered(layer_weights(sizes, layers), settings.feather)
     sharp = deblur(views, kernels, layers, weights, reach, settings.variation)
-    return {
+    solved = {
         "all_in_focus": jnp.clip(sharp / gain, 0, 1),
         "defocus_map": estimate.defocus,
         "confidence": estimate.confidence,
         "scales": layers,
         "alphas": alphas_of(weights),
     }
+    return solved, asdict(settings) | ({"noise": noise._asdict()} if noise else {})
 
 
 def hypothesis_energies(
     views: Float[Array, "views height width"],
     kernels: Float[Array, "rows cols views kernel kernel"],
     settings: FastSettings,
+    noise: NoiseModel | None = None,
 ) -> tuple[Float[Array, "hypotheses h w"], Float[Array, "views h w"], Float[Array, " hypotheses"]]:
-    """Windowed energy of each defocus hypothesis on reduced views, those views, and the sizes tried."""
+    """Windowed energy of each defocus hypothesis on reduced views, those views, and the sizes tried.
+
+    Where the views' `noise` is given, what it is expected to add is taken off (lesson 3). Small kernels let
+    more of it into the residual than large ones do, so that noise left in favours too much blur.
+    """
     reduction, overlap, reach = _reduced_tiles(views, kernels, settings)
     reduced = reduce(views, reduction)
     scales = jnp.linspace(settings.nearest, settings.farthest, settings.hypotheses)
     residuals = residual_images(reduced, kernels, scales, overlap, reduction)
-    return local_energy(residuals, reach, settings.window), reduced, scales
+    energies = local_energy(residuals, reach, settings.window)
+    if noise is not None:
+        variance = noise.gain * reduced.mean(0) + noise.offset
+        # The light that the energy's own window sees: beside an edge a pixel's own would be another's.
+        variance = local_energy(jnp.sqrt(jnp.maximum(variance, 0))[None], reach, settings.window)
+        added = noise_energy(kernels, scales, overlap, reduction)
+        energies = jnp.maximum(energies - added[:, None, None] * variance, 0)
+    return energies, reduced, scales
 
 
 def _reduced_tiles(views, kernels, settings) -> tuple[int, Overlap, int]:
@@ -173,30 +196,6 @@ def _reduced_tiles(views, kernels, settings) -> tuple[int, Overlap, int]:
     size = (-(-length // reduction) for length in views.shape[1:])
     overlap = Overlap(*size, *kernels.shape[:2], margin=int(np.ceil(2 * reach * settings.farthest)))
     return reduction, overlap, int(np.ceil(reach))
-
-
-def without_noise(
-    energies: Float[Array, "hypotheses h w"],
-    views: Float[Array, "views height width"],
-    reduced: Float[Array, "views h w"],
-    kernels: Float[Array, "rows cols views kernel kernel"],
-    scales: Float[Array, " hypotheses"],
-    settings: FastSettings,
-    saturated: Bool[np.ndarray, "height width"] | None = None,
-) -> Float[Array, "hypotheses h w"]:
-    """Energies less what the capture's own noise, of variance ``a I + b``, is expected to add (lesson 3).
-
-    Small kernels let more of it into the residual than large ones do, so that noise left in favours too much
-    blur.
-
-    Raises:
-        InputError: the noise cannot be measured in the capture.
-    """
-    reduction, overlap, _ = _reduced_tiles(views, kernels, settings)
-    noise = estimate_noise(np.asarray(views), saturated)
-    variance = noise.gain * reduced.mean(0) + noise.offset
-    added = noise_energy(kernels, scales, overlap, reduction)
-    return jnp.maximum(energies - added[:, None, None] * variance[None], 0)
 
 
 def reduce(views: Float[Array, "views height width"], factor: int) -> Float[Array, "views h w"]:
@@ -245,8 +244,7 @@ def _least(image, radius):
 def layer_scales(defocus: Float[Array, "height width"], layers: int) -> Float[Array, " layers"]:
     """Evenly spaced defocus sizes, farthest first, over the map's range but for 0.5 % at each end."""
     nearest, farthest = jnp.percentile(defocus, jnp.array([0.5, 99.5]))
-    least = 0.1  # a scene of one depth still gets layers apart from each other
-    return jnp.linspace(jnp.maximum(farthest, nearest + least), nearest, layers)
+    return jnp.linspace(jnp.maximum(farthest, nearest + LEAST_RANGE), nearest, layers)
 
 
 def feathered(
@@ -283,15 +281,13 @@ def confidence(
     label = jnp.arange(marginals.shape[0])[:, None, None]
     others = jnp.where(jnp.abs(label - marginals.argmin(0)[None]) >= 2, marginals, jnp.inf).min(0)
     lead = others - marginals.min(0)
-    reach = 2 * int(4 * window) + 1
-    largest = jax.lax.reduce_window(sizes, -jnp.inf, jax.lax.max, (reach, reach), (1, 1), "SAME")
-    smallest = jax.lax.reduce_window(sizes, jnp.inf, jax.lax.min, (reach, reach), (1, 1), "SAME")
+    smallest, largest = _least(sizes, int(4 * window)), -_least(-sizes, int(4 * window))
     return lead / (1 + lead) * jnp.exp((smallest - largest) / EDGE_RANGE)
 
 
-def _check_sides(views, kernels, energies, settings, name) -> None:
+def _check_sides(views, kernels, energies, settings, name, noise) -> None:
     """Refuse views that agree better with the kernels the other way round."""
-    swapped, _, _ = hypothesis_energies(views[::-1], kernels, settings)
+    swapped, _, _ = hypothesis_energies(views[::-1], kernels, settings, noise)
     here, there = float(energies.min(0).mean()), float(swapped.min(0).mean())
     if there < 0.5 * here:
         raise InputError(
@@ -307,12 +303,12 @@ def _check_sides(views, kernels, energies, settings, name) -> None:
 def _solve_published(capture, calibration, settings, checkpoint):
     """The published optimisation, over the range set by hand, or else the one that `fast` finds."""
     # The map is found in either case: it refuses swapped views before hours are spent on them.
-    gain, views, kernels = _normalised(capture, calibration)
+    gain, views, kernels = normalised(capture, calibration)
     found = layer_scales(
-        estimate_defocus(views, kernels, FastSettings(), capture.name, capture.saturated).defocus,
-        settings.layers,
+        estimate_defocus(views, kernels, FastSettings(), capture.name).defocus, settings.layers
     )
-    settings = replace(settings, nearest=max(float(found[-1]), 0.1), farthest=float(found[0]))
+    nearest = max(float(found[-1]), LEAST_SIZE)
+    settings = replace(settings, nearest=nearest, farthest=max(float(found[0]), nearest + LEAST_RANGE))
     if capture.name in published.HAND_SETTINGS:
         by_hand = asdict(published.HAND_SETTINGS[capture.name])
         by_scene = {each: by_hand[each] for each in ("nearest", "farthest", "alpha", "entropy")}

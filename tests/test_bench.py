@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 
 import pytest
 
@@ -11,7 +12,7 @@ import benchmarks.bench as bench
 def test_every_part_at_a_tiny_size(monkeypatch, capsys):
     """Parts in this process, which has its devices already."""
     monkeypatch.setattr(bench, "KERNEL", 5)
-    monkeypatch.setattr(bench.jax.config, "update", lambda *_: None)
+    monkeypatch.setattr(bench, "share_among_cores", lambda: None)
     monkeypatch.setattr(bench, "paper_history", lambda *_: [(1.0, SCORES), (2.0, SCORES | {"psnr": 28.5})])
     monkeypatch.setattr(bench, "preset_history", lambda *_: [(3.0, SCORES)])
     sizes = ["--height", "12", "--width", "16", "--layers", "2", "--turns", "2", "--repeats", "1"]
@@ -35,13 +36,22 @@ def test_every_part_at_a_tiny_size(monkeypatch, capsys):
 SCORES = {"psnr": 27.0, "ssim": 0.8, "mae": 0.02, "aiwe1": 0.06, "aiwe2": 0.1, "spearman": 0.1}
 
 
-def test_scores_on_the_way_of_paper():
-    """Two scorings of a start that has seen nothing; the clock stands still while scoring."""
-    opened = small()
+def test_scores_on_the_way_of_paper(monkeypatch):
+    """Two scorings of a start that has seen nothing. The clock stands still while scoring."""
+    scoring, opened = 1.0, small()
+
+    def slow_score(*images):
+        time.sleep(scoring)
+        return score(*images)
+
+    score = bench.metrics.score
+    monkeypatch.setattr(bench.metrics, "score", slow_score)
+    began = time.perf_counter()
     history = bench.paper_history(opened, bench.SCORED_EVERY + 1)
+    took = time.perf_counter() - began
     assert len(history) == 2
     (first, scores), (last, _) = history
-    assert 0 < first < last and set(SCORES) <= set(scores)
+    assert 0 < first < last <= took - 2 * scoring and set(SCORES) <= set(scores)
 
 
 def small():

@@ -112,6 +112,15 @@ def test_noise_of_a_smooth_capture():
     assert offset == pytest.approx(1e-5, rel=0.3)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_noise_of_two_lights(seed):
+    """Two lights and nothing between: the dark half, quieter than the other, must not stand for both."""
+    light = np.where(np.arange(336) < 168, 0.1, 0.9) * np.ones((252, 1))
+    noise = np.random.default_rng(seed).standard_normal((2, 252, 336)) * np.sqrt(1e-3 * light)
+    gain, offset = estimate_noise(light + noise)
+    assert gain == pytest.approx(1e-3, rel=0.1) and offset < 2e-5
+
+
 def test_noise_of_a_textured_capture():
     gain, read_noise = 1e-4, 2e-3
     camera = replace(simulate.small_camera(), sensor=simulate.Sensor(gain, read_noise))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from dpdefocus import data, metrics, mpi, presets, published, simulate, solve
+from dpdefocus.bias import NoiseModel
 from dpdefocus.data import Calibration, Capture
 from dpdefocus.errors import InputError
 from dpdefocus.results import load_result, save_result
@@ -135,17 +136,65 @@ def test_least_around_moves_by_a_little_only():
     np.testing.assert_array_equal(solve.least_around(step, 4), step)
 
 
-def test_low_light_measures_the_noise_and_takes_it_off():
-    """A noise of 30 photo-electrons at middle grey: four depths are found better than without."""
+@pytest.fixture(scope="module")
+def noisy():
+    """Four depths with noise of variance 2e-3 I, and the truth of their map."""
     shot = simulate.four_depths(sensor=simulate.Sensor(gain=2e-3, read_noise=4e-3))
-    capture = Capture(shot.views, "noisy", shot.saturated)
+    return Capture(shot.views, "noisy", shot.saturated), Calibration(shot.kernels), shot.defocus_map
+
+
+def test_low_light_measures_the_noise_and_takes_it_off(noisy):
+    capture, calibration, truth = noisy
+    gain, views, kernels = solve.normalised(capture, calibration)
     errors = {}
     for preset in ("fast", "low_light"):
-        gain, views, kernels = solve._normalised(capture, Calibration(shot.kernels))
         settings = presets.PRESETS[preset]
-        found = solve.estimate_defocus(views, kernels, settings, "noisy", shot.saturated)
-        errors[preset] = np.abs(found.defocus - shot.defocus_map).mean()
+        noise = solve.measured_noise(capture, settings)
+        found = solve.estimate_defocus(views, kernels, settings, "noisy", noise and noise.brightened(gain))
+        errors[preset] = np.abs(found.defocus - truth).mean()
     assert errors["low_light"] < 0.85 * errors["fast"]
+
+
+def test_low_light_records_the_noise_and_refuses_swapped_views(noisy):
+    """Both ways round are compared without what noise adds to either."""
+    capture, calibration, _ = noisy
+    result = solve.solve(capture, calibration, "low_light")
+    light = float(capture.views.mean())
+    variance = result.settings["noise"]["gain"] * light + result.settings["noise"]["offset"]
+    assert variance == pytest.approx(2e-3 * light + 4e-3**2, rel=0.15)
+    swapped = dataclasses.replace(capture, views=capture.views[::-1].copy())
+    with pytest.raises(InputError, match="left and right look swapped"):
+        solve.solve(swapped, calibration, "low_light")
+
+
+def test_noise_is_taken_off_by_the_light_of_the_window(noisy):
+    """A bright and a dark half: what is taken off changes across the edge as smoothly as the energy's window."""
+    _, calibration, truth = noisy
+    settings, kernels = presets.PRESETS["low_light"], solve.centred(jnp.asarray(calibration.kernels))
+    light = np.where(np.arange(truth.shape[1]) < truth.shape[1] // 2, 0.1, 0.9) * np.ones(truth.shape)
+    noise = np.random.default_rng(0).standard_normal((2, *truth.shape)) * np.sqrt(1e-2 * light)
+    views = jnp.asarray(light + noise, jnp.float32)
+    # Of the little that is taken off, none meets the floor at zero.
+    before, after = (
+        solve.hypothesis_energies(views, kernels, settings, model)[0]
+        for model in (None, NoiseModel(1e-4, 0.0))
+    )
+    taken = np.asarray(before - after)[0]
+    across = taken.mean(0)
+    dark, bright = across[20], across[-20]
+    assert bright / dark == pytest.approx(9, rel=0.1)
+    assert np.diff(across).max() < 0.3 * (bright - dark)
+
+
+def test_scene_in_focus_gets_layers_for_the_published_way(demo, monkeypatch):
+    """Its sizes lie below the least that the published layers have."""
+    simulated, _, calibration = demo
+    sharp = np.asarray(simulated.all_in_focus, np.float32)
+    capture = Capture(np.stack([sharp, sharp]), "in focus", np.zeros(sharp.shape, bool))
+    few = dataclasses.replace(presets.PRESETS["paper"], iterations=1, layers=3)
+    monkeypatch.setitem(presets.PRESETS, "paper", few)
+    result = solve.solve(capture, calibration, "paper")
+    assert result.scales[0] - result.scales[-1] > 0.09
 
 
 def test_low_light_needs_something_to_measure_the_noise_in(demo):
