@@ -11,25 +11,19 @@ calibrated kernels. Scores are those of `metrics`, and ``size``, the mean defocu
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from dpdefocus import mpi, published, scenes, simulate
 from dpdefocus.bias import MIDDLE_GREY
-from dpdefocus.blur import Tiling, tiling_of
 from dpdefocus.data import Calibration, Capture, GroundTruth
 from dpdefocus.deblur import deblur, layer_weights
 from dpdefocus.errors import InputError
 from dpdefocus.lens import PIXEL4, PIXEL4_CALIBRATION_DISTANCE, Lens, field_varying
 from dpdefocus.metrics import score
-from dpdefocus.optics import scale_kernels
-from dpdefocus.overlap import centred
 from dpdefocus.presets import FastSettings
 from dpdefocus.published import PublishedSettings
 from dpdefocus.solve import (
@@ -39,6 +33,7 @@ from dpdefocus.solve import (
     fronts_widened,
     layer_scales,
     least_around,
+    normalised,
 )
 from dpdefocus.wiener import kernel_reach
 
@@ -134,10 +129,9 @@ def solve_fast(capture: Capture, calibration: Calibration, settings: FastSetting
     """
     if skips and skips not in STEPS:
         raise InputError(f"skips: found {skips!r}, expected one of {', '.join(sorted(STEPS))}")
-    gain = MIDDLE_GREY / float(capture.views.mean())
-    views, kernels = jnp.asarray(capture.views) * gain, jnp.asarray(calibration.kernels)
-    kernels = kernels if skips == "centring" else centred(kernels)
-    defocus, _, reduction = estimate_defocus(views, kernels, settings, capture.name, capture.saturated)
+    gain, views, kernels = normalised(capture, calibration)
+    kernels = jnp.asarray(calibration.kernels) if skips == "centring" else kernels
+    defocus, _, reduction = estimate_defocus(views, kernels, settings, capture.name)
     if skips == "interpolation":
         step = (settings.farthest - settings.nearest) / (settings.hypotheses - 1)
         defocus = settings.nearest + step * jnp.round((defocus - settings.nearest) / step)
@@ -188,46 +182,15 @@ def solve_published(
 ) -> Solved:
     """As the preset ``paper`` with `settings` between their own `nearest` and `farthest`, some `changes` made.
 
-    The changes may be of weights and constants, which are traced: all ablations run the same compiled code.
+    The changes may be of weights and of the noise, which are traced: all ablations run the same compiled code
+    (`published.Schedule` is all that the compiler is told).
     """
     changed = replace(settings, **changes)
-    views, kernels = jnp.asarray(capture.views), jnp.asarray(calibration.kernels)
-    peak, mean = float(views.max()), float(views.mean())
-    scales = settings.scales
-    tiling = tiling_of(*views.shape[1:], kernels)
-    scene = published.scene_of(
-        views / peak,
-        scale_kernels(kernels, scales),
-        changed.weights(settings.layers),
-        changed.noise_variance,
-        changed.prior,
-        tiling,
-    )
-    intensities, alphas = descend(scene, jnp.asarray(mean / peak), tiling, settings)
-    sharp = published.bilateral_filter(mpi.all_in_focus(intensities * peak, alphas), MIDDLE_GREY / mean)
+    scales = changed.scales
+    intensities, alphas, _ = published.fit_published(capture.views, calibration.kernels, scales, changed)
+    gain = MIDDLE_GREY / float(capture.views.mean())
+    sharp = published.bilateral_filter(mpi.all_in_focus(intensities, alphas), gain)
     return Solved(np.asarray(jnp.clip(sharp, 0, 1)), np.asarray(mpi.defocus_map(alphas, scales)))
-
-
-@partial(jax.jit, static_argnames=("tiling", "settings"))
-def descend(
-    scene: published.Scene, mean: Float[Array, ""], tiling: Tiling, settings: PublishedSettings
-) -> tuple[Float[Array, "layers height width"], Float[Array, "layers height width"]]:
-    """Intensities and alphas after `settings.iterations` of Adam, from the published start.
-
-    The losses' weights and the noise are the scene's; of the settings only layers, iterations and rates count.
-    """
-    decay = settings.last_rate / settings.first_rate
-    optimiser = optax.adam(optax.exponential_decay(settings.first_rate, settings.iterations, decay))
-    state = published.start(mean, settings.layers, tiling, settings)
-
-    def step(_, carry):
-        logits, adam = carry
-        _, gradient = published.value_and_gradient(*logits, scene, tiling)
-        updates, adam = optimiser.update(gradient, adam)
-        return optax.apply_updates(logits, updates), adam
-
-    logits, _ = jax.lax.fori_loop(0, settings.iterations, step, (state.logits, state.adam))
-    return jax.nn.sigmoid(logits[0]), jax.nn.sigmoid(logits[1])
 
 
 def small_settings(height: int, layers: int, iterations: int) -> PublishedSettings:

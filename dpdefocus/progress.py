@@ -12,5 +12,8 @@ def is_batch() -> bool:
 
 
 def progress(iterable: Iterable, description: str, total: int | None = None) -> tqdm:
-    """The iterable with a progress bar, silent in batch; ``total`` when it has no length of its own."""
-    return tqdm(iterable, desc=description, total=total, disable=is_batch())
+    """The iterable with a progress bar, silent in batch; ``total`` when it has no length of its own.
+
+    A bar inside another one goes when it is done.
+    """
+    return tqdm(iterable, desc=description, total=total, leave=None, disable=is_batch())

@@ -33,6 +33,15 @@ from dpdefocus.progress import progress
 
 
 @dataclass(frozen=True)
+class Schedule:
+    """How far Adam goes: ``iterations``, while its rate falls exponentially from ``first_rate`` to ``last_rate``."""
+
+    iterations: int
+    first_rate: float
+    last_rate: float
+
+
+@dataclass(frozen=True)
 class PublishedSettings:
     """The published constants. ``nearest``, ``farthest``, ``alpha`` and ``entropy`` were set by hand for
     each scene.
@@ -61,6 +70,11 @@ class PublishedSettings:
     iterations: int = 10_000
     first_rate: float = 0.3
     last_rate: float = 0.1
+
+    @property
+    def schedule(self) -> Schedule:
+        """What the optimiser needs to know: all other constants are part of the scene."""
+        return Schedule(self.iterations, self.first_rate, self.last_rate)
 
     @property
     def scales(self) -> Float[Array, " layers"]:
@@ -112,21 +126,23 @@ class History:
     seconds: float
 
 
-def _adam(settings: PublishedSettings) -> optax.GradientTransformation:
-    decay = settings.last_rate / settings.first_rate
-    return optax.adam(optax.exponential_decay(settings.first_rate, settings.iterations, decay))
+def _adam(schedule: Schedule) -> optax.GradientTransformation:
+    decay = schedule.last_rate / schedule.first_rate
+    return optax.adam(optax.exponential_decay(schedule.first_rate, schedule.iterations, decay))
 
 
 def start(observed_mean: Float[Array, ""], layers: int, tiling: Tiling, settings: PublishedSettings) -> State:
     """All intensities at the observed mean, and ``α_i = 1/i``, which makes all layers equally visible."""
     shape = (layers, tiling.height, tiling.width)
     number = jnp.arange(1, layers + 1)[:, None, None]
-    alpha_logits = jnp.where(number == 1, jnp.inf, -jnp.log(jnp.maximum(number - 1.0, 1.0)))
+    # A float32 for good, as it is after a step: of another type, `_advance` would be compiled a second time.
+    before = jnp.maximum(number - 1.0, 1.0).astype(jnp.float32)
+    alpha_logits = jnp.where(number == 1, jnp.inf, -jnp.log(before))
     logits = (
         jnp.full(shape, jnp.log(observed_mean / (1 - observed_mean))),
         jnp.broadcast_to(alpha_logits, shape),
     )
-    return State(logits, _adam(settings).init(logits), jnp.array(0))
+    return State(logits, _adam(settings.schedule).init(logits), jnp.array(0))
 
 
 def _state_shares(state: State, mesh: Mesh) -> State:
@@ -135,16 +151,17 @@ def _state_shares(state: State, mesh: Mesh) -> State:
     return jax.tree.map(lambda leaf: shares[leaf.ndim], state)
 
 
-@partial(jax.jit, static_argnames=("tiling", "settings", "most"))
+@partial(jax.jit, static_argnames=("tiling", "schedule", "most"))
 def _advance(
-    state: State, scene: Scene, tiling: Tiling, settings: PublishedSettings, steps: Int[Array, ""], most: int
+    state: State, scene: Scene, tiling: Tiling, schedule: Schedule, steps: Int[Array, ""], most: int
 ) -> tuple[State, Float[Array, "most losses"], Int[Array, ""]]:
     """``steps`` iterations, no more than ``most``, fewer if the loss stops being finite; the losses
     before each.
 
-    How many is not known to the compiler, so that a run cut into other pieces is the same computation.
+    How many is not known to the compiler, so that a run cut into other pieces is the same computation; weights
+    and noise are the scene's, so that other ones run the same compiled code.
     """
-    optimiser = _adam(settings)
+    optimiser = _adam(schedule)
 
     def proceed(carry):
         _, _, done, finite = carry
@@ -230,7 +247,9 @@ def fit_published(
         if watch is not None:
             watch(*layers_of(state))
 
-    state, history, diverged_at = _iterate(state, history, scene, tiling, settings, checkpoint_every, keep)
+    state, history, diverged_at = _iterate(
+        state, history, scene, tiling, settings.schedule, checkpoint_every, keep
+    )
     if diverged_at is not None:
         warnings.warn(
             f"the published optimisation diverged: its loss was not finite at iteration {diverged_at}. "
@@ -241,7 +260,7 @@ def fit_published(
     return *layers_of(state), History(history, diverged_at, time.perf_counter() - began)
 
 
-def _iterate(state, history, scene, tiling, settings, checkpoint_every, save):
+def _iterate(state, history, scene, tiling, schedule, checkpoint_every, save):
     """Iterate to the end; the last state, the losses before each iteration, and where it diverged, if it
     did.
     """
@@ -250,11 +269,11 @@ def _iterate(state, history, scene, tiling, settings, checkpoint_every, save):
     at_once = 5 if jax.default_backend() == "cpu" else 50
     good = state
     first = int(state.iteration)
-    stops = {*range(first, settings.iterations, at_once), *range(0, settings.iterations, checkpoint_every)}
-    stops = [stop for stop in sorted(stops) if stop >= first] + [settings.iterations]
+    stops = {*range(first, schedule.iterations, at_once), *range(0, schedule.iterations, checkpoint_every)}
+    stops = [stop for stop in sorted(stops) if stop >= first] + [schedule.iterations]
     pieces = list(zip(stops[:-1], stops[1:], strict=True))
     for begin, end in progress(pieces, "published optimisation"):
-        after, terms, done = _advance(state, scene, tiling, settings, jnp.array(end - begin), at_once)
+        after, terms, done = _advance(state, scene, tiling, schedule, jnp.array(end - begin), at_once)
         terms = np.asarray(terms[: int(done)])
         finite = np.isfinite(terms).all(1)
         if finite[0]:
@@ -264,7 +283,7 @@ def _iterate(state, history, scene, tiling, settings, checkpoint_every, save):
             save(good, history)
             return good, history, begin + int(np.argmin(finite))
         state, history = after, np.concatenate([history, terms])
-        if end % checkpoint_every == 0 or end == settings.iterations:
+        if end % checkpoint_every == 0 or end == schedule.iterations:
             save(state, history)
     return state, history, None
 
