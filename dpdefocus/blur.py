@@ -171,13 +171,9 @@ def tiles(
     first: Int[Array, ""],
     group: int,
     tiling: Tiling,
-    margin: int = 0,
-) -> Float[Array, "layers group tile_height_and_margins tile_width_and_margins"]:
-    """``group`` tiles from number ``first`` on, with ``margin`` more pixels on every side, cut from
-    padded images.
-    """
-    shape = (tiling.tile_height + 2 * margin, tiling.tile_width + 2 * margin)
-    return _cut(padded, first, group, tiling, tiling.halo - margin, shape)
+) -> Float[Array, "layers group tile_height tile_width"]:
+    """``group`` tiles from number ``first`` on, cut from padded images."""
+    return _cut(padded, first, group, tiling, tiling.halo, (tiling.tile_height, tiling.tile_width))
 
 
 def add_windows(
@@ -187,37 +183,23 @@ def add_windows(
     tiling: Tiling,
 ) -> Float[Array, "layers padded_height padded_width"]:
     """Adjoint of ``windows``: ``values`` added to the padded images where the windows were cut."""
-    return _add(padded, values, first, tiling, 0)
-
-
-def add_tiles(
-    padded: Float[Array, "layers padded_height padded_width"],
-    values: Float[Array, "layers group tile_height_and_margins tile_width_and_margins"],
-    first: Int[Array, ""],
-    tiling: Tiling,
-    margin: int = 0,
-) -> Float[Array, "layers padded_height padded_width"]:
-    """Adjoint of ``tiles``: ``values`` added to the padded images where the tiles were cut."""
-    return _add(padded, values, first, tiling, tiling.halo - margin)
-
-
-def _corner(tile, tiling, offset):
-    top = tile // tiling.cols * tiling.tile_height + offset
-    return 0, top, tile % tiling.cols * tiling.tile_width + offset
+    for member in range(values.shape[1]):
+        corner, value = _corner(first + member, tiling), values[:, member]
+        added = jax.lax.dynamic_slice(padded, corner, value.shape) + value
+        padded = jax.lax.dynamic_update_slice(padded, added, corner)
+    return padded
 
 
 def _cut(padded, first, group, tiling, offset, shape):
+    """Pieces of the padded images that start `offset` pixels below and right of their windows' corners."""
     corners = [_corner(first + member, tiling, offset) for member in range(group)]
     cuts = [jax.lax.dynamic_slice(padded, corner, padded.shape[:1] + shape) for corner in corners]
     return jnp.stack(cuts, axis=1)
 
 
-def _add(padded, values, first, tiling, offset):
-    for member in range(values.shape[1]):
-        corner, value = _corner(first + member, tiling, offset), values[:, member]
-        added = jax.lax.dynamic_slice(padded, corner, value.shape) + value
-        padded = jax.lax.dynamic_update_slice(padded, added, corner)
-    return padded
+def _corner(tile, tiling, offset=0):
+    top = tile // tiling.cols * tiling.tile_height + offset
+    return 0, top, tile % tiling.cols * tiling.tile_width + offset
 
 
 # --- blur of windows -------------------------------------------------------------------------------

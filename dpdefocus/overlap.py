@@ -14,6 +14,7 @@ stay in full-size pixels.
 
 from dataclasses import dataclass
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
@@ -140,6 +141,20 @@ def frequencies(
     return jnp.fft.fftfreq(height) / reduction, jnp.fft.rfftfreq(width) / reduction
 
 
+def mirrored(width: int) -> Float[np.ndarray, " half_width"]:
+    """How many frequencies of the whole transform each column of a real-input one stands for: two, or one.
+
+    A real image of `width` columns has the same power at ``fx`` and ``−fx``, and its transform holds only one of
+    the two. Alone stand ``fx = 0`` and, in an even width, the last column, the Nyquist frequency. A sum over
+    the columns with these weights is the sum over all frequencies.
+    """
+    counts = np.full(width // 2 + 1, 2, np.float32)
+    counts[0] = 1
+    if width % 2 == 0:
+        counts[-1] = 1
+    return counts
+
+
 def scaled_spectra(
     kernels: Float[Array, "*cells views kernel kernel"],
     scale: Float[Array, ""],
@@ -160,6 +175,7 @@ def scaled_spectra(
     return jnp.einsum("ya,...ab,xb->...yx", rows, kernels.astype(rows.dtype), columns)
 
 
+@jax.jit
 def centred(
     kernels: Float[Array, "*cells views kernel kernel"],
 ) -> Float[Array, "*cells views kernel kernel"]:

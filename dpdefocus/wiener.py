@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
-from dpdefocus.overlap import Overlap, blend, cut, frequencies, scaled_spectra
+from dpdefocus.overlap import Overlap, blend, cut, frequencies, mirrored, scaled_spectra
 
 # The prior of (23): the noise-to-signal ratio σ²|Φ(f)|² grows as f², the inverse power of natural images.
 NOISE_TO_SIGNAL = 3e-4
@@ -155,6 +155,16 @@ def noise_energy(
     ``mean_f P(f) Σ_v |K_d^v|² / B``, and the mean over the grid: the right view's kernel filters the left
     view's noise and the other way round. ``P`` is the noise's power after the reduction of the views, whose
     low-pass filter is a triangle of twice the factor's width along either axis.
+
+    Args:
+        kernels: the calibration, size 1, at full size.
+        scales: the hypotheses.
+        overlap: tiles of the reduced views.
+        reduction: the whole factor by which the views were reduced.
+
+    Returns:
+        Variance of a residual's pixels for each unit of the variance of a view's pixels at full size: a pure
+        number. Times the noise variance, it has the unit of the energies, the views' own squared.
     """
     fy, fx = frequencies(overlap, reduction)
     ratio = noise_to_signal(fy, fx)
@@ -163,10 +173,8 @@ def noise_energy(
     triangle = triangle / triangle.sum()
     variance, shared = (triangle**2).sum(), (triangle[reduction:] * triangle[: reduction + 1]).sum()
     along_y, along_x = (variance + 2 * shared * jnp.cos(2 * jnp.pi * f * reduction) for f in (fy, fx))
-    # Every column of a real-input transform but the first and the last stands for its mirror image too.
-    twice = np.full(fx.shape, 2.0, np.float32)
-    twice[0] = twice[-1] = 1
-    power = along_y[:, None] * (along_x * twice)[None] / (overlap.tile[0] * overlap.tile[1])
+    height, width = overlap.tile
+    power = along_y[:, None] * (along_x * mirrored(width))[None] / (height * width)
 
     def of_scale(scale):
         passed = (jnp.abs(scaled_spectra(kernels, scale, fy, fx)) ** 2).sum(2)

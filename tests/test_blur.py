@@ -1,5 +1,7 @@
 """Tiled Fourier blur against direct convolution, and its adjoint by inner products."""
 
+from functools import cache
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -30,7 +32,21 @@ def problem(height, width, rows, cols, layers=3, size=7):
     kernels = rng.uniform(size=(layers, rows, cols, 2, size, size)).astype(np.float32)
     kernels /= kernels.sum((-2, -1), keepdims=True)
     tiling = tiling_of(height, width, kernels)
-    return images, kernels, tiling, kernel_spectra(jnp.asarray(kernels), tiling)
+    return images, kernels, tiling, jax.jit(kernel_spectra, static_argnums=1)(kernels, tiling)
+
+
+@cache
+def both_ways(shape):
+    """The problem's images and kernels, weights of blurred images, the blurred images, the weights gathered back."""
+    images, kernels, tiling, spectra = problem(*shape)
+    weights = np.random.default_rng(1).normal(size=(len(images), 2, *images.shape[1:])).astype(np.float32)
+
+    @jax.jit
+    def there_and_back(images, weights):
+        blurred, transpose = jax.vjp(lambda x: blur(x, spectra, tiling), images)
+        return blurred, transpose(weights)[0]
+
+    return images, kernels, weights, *map(np.asarray, there_and_back(images, weights))
 
 
 def direct_blur(images, kernels):
@@ -50,20 +66,14 @@ def direct_blur(images, kernels):
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_blur_is_direct_convolution(shape):
-    images, kernels, tiling, spectra = problem(*shape)
-    np.testing.assert_allclose(
-        blur(jnp.asarray(images), spectra, tiling), direct_blur(images, kernels), atol=2e-6
-    )
+    images, kernels, _, blurred, _ = both_ways(shape)
+    np.testing.assert_allclose(blurred, direct_blur(images, kernels), atol=2e-6)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_blur_adjoint_by_inner_products(shape):
-    images, _, tiling, spectra = problem(*shape)
-    blurred, transpose = jax.vjp(lambda x: blur(x, spectra, tiling), jnp.asarray(images))
-    weights = np.random.default_rng(1).normal(size=blurred.shape).astype(np.float32)
-    (gathered,) = transpose(jnp.asarray(weights))
-    forward = np.vdot(weights.astype(np.float64), np.asarray(blurred, np.float64))
-    backward = np.vdot(np.asarray(gathered, np.float64), images.astype(np.float64))
+    images, _, weights, blurred, gathered = (np.asarray(each, np.float64) for each in both_ways(shape))
+    forward, backward = np.vdot(weights, blurred), np.vdot(gathered, images)
     assert forward == pytest.approx(backward, rel=1e-5)
 
 
@@ -71,8 +81,14 @@ def test_mpi_tiles_are_the_sharp_ones_and_the_three_blurs():
     images, kernels, tiling, spectra = problem(24, 30, 2, 3)
     intensities, alphas = jnp.abs(jnp.asarray(images)), jnp.asarray(images) ** 2
     first = jnp.array(2)
-    cut = [windows(pad(each, tiling), first, 2, tiling) for each in (intensities, alphas)]
-    sharp, *blurred = mpi_tiles(*cut, spectra, first, tiling)
+
+    @jax.jit
+    def tiled(*images):
+        return mpi_tiles(
+            *(windows(pad(each, tiling), first, 2, tiling) for each in images), spectra, first, tiling
+        )
+
+    sharp, *blurred = tiled(intensities, alphas)
     for found, image in zip(sharp, (intensities, alphas), strict=True):
         around = np.pad(image, [(0, 0), (1, 1), (1, 1)], mode="edge")
         np.testing.assert_array_equal(found[:, 0], around[:, :14, 20:])
@@ -90,11 +106,10 @@ def test_mpi_tiles_adjoint_by_inner_products():
     images, _, tiling, spectra = problem(24, 30, 2, 3)
     first = jnp.array(2)
     rng = np.random.default_rng(2)
-    cut = windows(pad(jnp.asarray(images), tiling), first, 2, tiling)
-    point, direction = (
-        [jnp.asarray(rng.normal(size=cut.shape), jnp.float32) for _ in range(2)] for _ in range(2)
-    )
+    window = len(images), 2, tiling.window_height, tiling.window_width
+    point, direction = rng.normal(size=(2, 2, *window)).astype(np.float32)
 
+    @jax.jit
     def tiled(*given):
         return mpi_tiles(*given, spectra, first, tiling)
 
@@ -105,7 +120,7 @@ def test_mpi_tiles_adjoint_by_inner_products():
         for by_c, by_alpha, both in zip(of_c[1:], of_alpha[1:], of_both[1:], strict=True)
     ]
     weights = jax.tree.map(lambda each: jnp.asarray(rng.normal(size=each.shape), jnp.float32), tuple(change))
-    gathered = jax.vjp(tiled, *point)[1](weights)
+    gathered = jax.jit(lambda point, weights: jax.vjp(tiled, *point)[1](weights))(point, weights)
     leaves = zip(jax.tree.leaves(weights), jax.tree.leaves(change), strict=True)
     forward = sum(float((w * d).sum()) for w, d in leaves)
     backward = sum(float((g * d).sum()) for g, d in zip(gathered, direction, strict=True))
@@ -116,7 +131,7 @@ def test_pad_adjoint_by_inner_products():
     images, _, tiling, _ = problem(23, 31, 2, 3)
     padded = np.asarray(pad(jnp.asarray(images), tiling))
     weights = np.random.default_rng(3).normal(size=padded.shape).astype(np.float32)
-    gathered = np.asarray(pad_adjoint(jnp.asarray(weights), tiling))
+    gathered = np.asarray(jax.jit(pad_adjoint, static_argnums=1)(weights, tiling))
     assert np.vdot(weights, padded) == pytest.approx(np.vdot(gathered, images), rel=1e-4)
 
 
