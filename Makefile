@@ -54,7 +54,7 @@ batch: .venv/installed
 		$(if $(SCHEDULER),--scheduler "$(SCHEDULER)") $(parameters)
 
 table: .venv/installed
-	$(run) benchmarks/table.py --readme README.md $(if $(DATA),--data "$(DATA)" \
+	$(run) benchmarks/table.py --renew --readme README.md $(if $(DATA),--data "$(DATA)" \
 		--out benchmarks/table_pixel4.json,--seeds 3 --out benchmarks/table_synthetic.json)
 
 site: .venv/installed

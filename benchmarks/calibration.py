@@ -62,10 +62,7 @@ def errors(shots: chart_photo.ChartPhotographs, report: calibrate.CalibrationRep
 def solved(shots: chart_photo.ChartPhotographs, camera: simulate.Camera, found: data.Calibration) -> dict:
     """Scores of a solve of one simulated capture, with the true kernels and with those found."""
     height, width = shots.crop
-    far, near = (
-        (scale * camera.calibration_radius - camera.lens.coefficients[0]) / camera.lens.coefficients[1]
-        for scale in (1.0, 0.1)
-    )
+    far, near = (simulate.dioptres_at_scale(camera, scale) for scale in (1.0, 0.1))
     scene = scenes.cards(0, height, width, camera.kernel_size // 2, far, near)
     shot = simulate.photograph(scene, camera, seed=0)
     capture = data.Capture(shot.views, "simulated", shot.saturated)

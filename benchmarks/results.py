@@ -10,15 +10,12 @@ Markdown table is printed, and with `--readme` put in place of the one in that f
 
 import argparse
 import json
-import os
-import platform
-import re
 import subprocess
 import sys
 from pathlib import Path
 
-import jax
 import numpy as np
+import records
 
 from dpdefocus import data, memory, metrics
 from dpdefocus.presets import PRESETS
@@ -38,7 +35,7 @@ COLUMNS = {
     "seconds": ("seconds", "{:.0f}"),
     "peak memory (GB)": ("peak_memory_gb", "{:.1f}"),
 }
-MARKS = "<!-- results: from benchmarks/results.py -->", "<!-- end of results -->"
+NAME = "results"  # of the table in the README
 
 
 def scene_scores(folder: str, scene: str, preset: str) -> dict:
@@ -68,16 +65,6 @@ def confident_half(result, truth: data.GroundTruth) -> float:
     return float(error[upper].mean() / error[lower].mean())
 
 
-def machine() -> str:
-    """Processor, cores and accelerator in words."""
-    cpu = platform.processor() or platform.machine()
-    information = Path("/proc/cpuinfo")
-    if information.exists():
-        cpu = dict(re.findall(r"^([^\t:]+)\t*: (.+)$", information.read_text(), re.M)).get("model name", cpu)
-    device = jax.devices()[0]
-    return f"{cpu}, {len(os.sched_getaffinity(0))} cores; JAX on {device.platform} ({device.device_kind})"
-
-
 def run(folder: str, scenes: list[str], preset: str) -> dict:
     """The record: how it was made, and each scene's scores."""
     scored = {}
@@ -91,7 +78,8 @@ def run(folder: str, scenes: list[str], preset: str) -> dict:
         "preset": preset,
         "settings": {name: value for name, value in settings[0].items() if name != "capture"},
         "versions": current_versions(),
-        "machine": machine(),
+        "code": records.code_of("solve", "metrics"),
+        "machine": records.machine(),
         "scenes": scored,
     }
 
@@ -115,13 +103,6 @@ def table(record: dict) -> str:
     return "\n".join(lines)
 
 
-def put_into(text: str, record: dict) -> str:
-    """The text with the table between its marks replaced."""
-    before, _, rest = text.partition(MARKS[0])
-    _, _, after = rest.partition(MARKS[1])
-    return f"{before}{MARKS[0]}\n\n{table(record)}\n\n{MARKS[1]}{after}"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", help="folder of the Pixel 4 set")
@@ -137,9 +118,9 @@ def main() -> None:
     record = run(options.folder, options.scenes or data.list_scenes(options.folder), options.preset)
     print(table(record))
     if options.out:
-        options.out.write_text(json.dumps(record, indent=1) + "\n")
+        records.save(options.out, record)
     if options.readme:
-        options.readme.write_text(put_into(options.readme.read_text(), record))
+        records.put_into(options.readme, NAME, table(record))
 
 
 if __name__ == "__main__":

@@ -3,20 +3,22 @@
     python benchmarks/table.py --data FOLDER --out benchmarks/table_pixel4.json
     python benchmarks/table.py --seeds 3 --out benchmarks/table_synthetic.json
 
-The first is for the Pixel 4 scenes at hand, the second for simulated captures with exact truth. The
-record keeps the scores of each method on each scene with versions, settings, machine and time, and is
-renewed after every one: the same command goes on where it was stopped, and measures again what was made
-with other settings or versions. A method that is not part of this project joins in by what it saved:
-``--saved DPDNet=FOLDER``, with the layout that `dpdefocus.saved_outputs` states. With `--estimates` all
-sharp images and maps are kept, in that layout too.
+    python benchmarks/table.py --out benchmarks/table_pixel4.json --readme README.md
 
-Printed is a Markdown table. Rows marked as quoted are the paper's, of all 17 scenes and by its own metric
-code.
+The first is for the Pixel 4 scenes at hand, the second for simulated captures with exact truth; the third
+measures nothing, and shows what is recorded. The record keeps the scores of each method on each scene with
+versions, settings, code, machine and time, and is renewed after every one: the same command goes on where it
+was stopped, and measures again what was made with other settings or versions, with `--renew` also what other
+code made. A method that is not part of this project joins in by what it saved: ``--saved DPDNet=FOLDER``,
+with the layout that `dpdefocus.saved_outputs` states. With `--estimates` all sharp images and maps are kept,
+in that layout too.
+
+Printed is a Markdown table, which `--readme` puts into that file. Rows marked as quoted are the paper's, of
+all 17 scenes and by its own metric code.
 """
 
 import argparse
 import json
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
@@ -25,13 +27,12 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from results import machine
+import records
 
 from dpdefocus import (
     ablations,
     baselines,
     cost_aggregation,
-    data,
     edge_aware,
     simulate,
     stereo,
@@ -74,13 +75,7 @@ COLUMNS = {
     "AIWE(2) ↓": ("aiwe2", "{:.4f}"),
     "1−\\|ρ_s\\| ↓": ("spearman", "{:.4f}"),
     "1−\\|ρ_s\\| (ordinal) ↓": ("spearman_ordinal", "{:.4f}"),
-    "seconds": ("seconds", "{:.0f}"),
 }
-
-
-def pixel4_cases(folder: str, scenes: list[str] | None) -> Iterator[Case]:
-    for scene in scenes or data.list_scenes(folder):
-        yield Case(scene, *data.load_pixel4(folder, scene), data.load_ground_truth(folder, scene))
 
 
 def synthetic_cases(seeds: int) -> Iterator[Case]:
@@ -119,24 +114,61 @@ def estimators(case: Case) -> dict[str, Callable[[], Estimate]]:
     }
 
 
-def measure(case: Case, methods: list[str], runs: dict, keep: Path | None) -> Iterator[None]:
+def measure(
+    case: Case, methods: list[str], runs: dict, keep: Path | None = None, renew: bool = False
+) -> Iterator[None]:
     """Scores of the methods on one capture, into `runs`; yields after each that was not there yet."""
-    run = estimators(case)
+    run, code = estimators(case), code_of_methods()
     for method in progress(methods, case.name):
         made = {"settings": settings_of(method), "versions": current_versions()}
         there = runs.setdefault(method, {}).get(case.name)
-        if there is not None and there["made"] == made and keep is None:
+        if records.up_to_date(there, made, code, renew) and (not keep or kept(keep, method, case, made)):
             continue
         began = time.perf_counter()
         estimate = run[method]()
         seconds = time.perf_counter() - began
         scores = baselines.scores(estimate, case.truth)
-        runs[method][case.name] = scores | {"seconds": seconds, "machine": machine(), "made": made}
-        if keep is not None:
+        if keep:
             with replacing(writable_folder(keep / method, "--estimates"), f"{case.name}.npz") as (path,):
                 images = {name: image for name, image in estimate._asdict().items() if image is not None}
-                np.savez(path, **images)
+                np.savez(path, **images, made=json.dumps(made))
+        cost = {"seconds": seconds, "machine": records.machine()}
+        runs[method][case.name] = scores | cost | {"made": made, "code": code}
         yield
+
+
+def code_of_methods() -> str:
+    """The digest of the code behind all figures: methods, scores, and the simulated captures."""
+    return records.code_of("baselines", "solve", "metrics", "simulate")
+
+
+def kept(folder: Path, method: str, case: Case, made: Mapping[str, Any]) -> bool:
+    """Whether the images of a method are there as it would make them."""
+    path = folder / method / f"{case.name}.npz"
+    if not path.is_file():
+        return False
+    with np.load(path) as stored:
+        return "made" in stored and json.loads(str(stored["made"])) == made
+
+
+def saved_methods(given: list[str]) -> dict[str, str]:
+    """Name -> folder of other methods' outputs, of texts such as ``NAME=FOLDER``.
+
+    Raises:
+        InputError: a text of another form, a name that is taken, or a folder without outputs.
+    """
+    folders = {}
+    for text in given:
+        name, _, folder = text.partition("=")
+        if not name or not folder:
+            raise InputError(f"--saved: found {text!r}, expected NAME=FOLDER")
+        if name in TITLES or name in folders:
+            raise InputError(
+                f"--saved: the name {name!r} is taken; expected another than {', '.join(TITLES)}"
+            )
+        saved_scenes(folder)
+        folders[name] = folder
+    return folders
 
 
 def measure_saved(case: Case, saved: Mapping[str, str], runs: dict) -> None:
@@ -179,14 +211,10 @@ def table(record: dict) -> str:
             shown.add(key)
             lines.append(_quoted(quoted[key]))
     lines += [_quoted(row) for key, row in quoted.items() if key not in shown]
-    versions = ", ".join(f"{package} {version}" for package, version in current_versions().items())
-    machines = sorted(
-        {each["machine"] for one in runs.values() for each in one.values() if "machine" in each}
-    )
-    lines += [
-        "",
-        f"Measured: means over scenes, one setting for all of them; {versions}; {'; '.join(machines)}.",
-    ]
+    all_runs = [run for method in runs.values() for run in method.values()]
+    machines = sorted({run["machine"] for run in all_runs if "machine" in run})
+    made = "; ".join([records.versions(all_runs), *machines])
+    lines += ["", f"Measured: means over scenes, one setting for all of them; {made}."]
     if quoted:
         lines.append(f"*Quoted*: {SOURCE}.")
     return "\n".join(lines)
@@ -203,30 +231,9 @@ def _quoted(row) -> str:
     return f"| *{row.method} ({row.citation})* | *quoted* | " + " | ".join(cells) + " |"
 
 
-def put_into(text: str, record: dict) -> str:
-    """The text with the table between its marks replaced.
-
-    Raises:
-        InputError: the text has no such marks.
-    """
-    first, last = (f"<!-- {word} of table: {record['scenes']} -->" for word in ("begin", "end"))
-    if first not in text or last not in text:
-        raise InputError(f"--readme: found no lines {first} and {last}; expected both, around the table")
-    before, _, rest = text.partition(first)
-    _, _, after = rest.partition(last)
-    return f"{before}{first}\n\n{table(record)}\n\n{last}{after}"
-
-
-def save(path: Path, record: dict) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".partial")
-    temporary.write_text(json.dumps(record, indent=1) + "\n")
-    os.replace(temporary, path)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    which = parser.add_mutually_exclusive_group(required=True)
+    which = parser.add_mutually_exclusive_group()
     which.add_argument("--data", help="folder of the Pixel 4 set")
     which.add_argument("--seeds", type=int, help="simulated captures of each kind of scene")
     parser.add_argument(
@@ -238,23 +245,46 @@ def main() -> None:
         "--saved", nargs="+", default=[], metavar="NAME=FOLDER", help="other methods' outputs"
     )
     parser.add_argument("--estimates", type=Path, help="folder to keep all images and maps in")
+    parser.add_argument("--renew", action="store_true", help="measure again what other code made")
     parser.add_argument("--readme", type=Path, help="the file to put the table into")
     options = parser.parse_args()
+    try:
+        measured(options)
+    except InputError as error:
+        parser.error(str(error))
 
-    saved = dict(each.split("=", 1) for each in options.saved)
+
+def measured(options: argparse.Namespace) -> None:
+    """Measure what is asked for and not there yet, and show the table.
+
+    Raises:
+        InputError: what is given cannot be used; found before work starts.
+    """
+    saved = saved_methods(options.saved)
     scenes = "Pixel 4" if options.data else "simulated"
-    record = json.loads(options.out.read_text()) if options.out.exists() else {"scenes": scenes, "runs": {}}
-    if record["scenes"] != scenes:
-        raise InputError(f"{options.out} holds figures of {record['scenes']} scenes; expected {scenes} ones")
-    cases = pixel4_cases(options.data, options.scenes) if options.data else synthetic_cases(options.seeds)
+    record = records.load(options.out, {"scenes": scenes, "runs": {}})
+    if options.data or options.seeds:
+        if record["scenes"] != scenes:
+            raise InputError(
+                f"{options.out} holds figures of {record['scenes']} scenes; expected {scenes} ones"
+            )
+    elif not options.out.is_file():
+        raise InputError(f"{options.out} does not exist; expected a record, or --data or --seeds to make one")
+    if options.readme:
+        records.table_in(options.readme.read_text(), record["scenes"])
+    cases = ()
+    if options.data:
+        cases = ablations.pixel4_cases(options.data, options.scenes or ())
+    elif options.seeds:
+        cases = synthetic_cases(options.seeds)
     for case in cases:
-        for _ in measure(case, options.methods, record["runs"], options.estimates):
-            save(options.out, record)
+        for _ in measure(case, options.methods, record["runs"], options.estimates, options.renew):
+            records.save(options.out, record)
         measure_saved(case, saved, record["runs"])
-    save(options.out, record)
+        records.save(options.out, record)
     print(table(record))
     if options.readme:
-        options.readme.write_text(put_into(options.readme.read_text(), record))
+        records.put_into(options.readme, record["scenes"], table(record))
 
 
 if __name__ == "__main__":

@@ -9,15 +9,16 @@ Axes: images [height, width]; layers back to front. Units: linear raw in [0, 1];
 calibrated kernels. Scores are those of `metrics`, and ``size``, the mean defocus size less the true one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from dpdefocus import mpi, published, scenes, simulate
+from dpdefocus import data, mpi, published, scenes, simulate
 from dpdefocus.bias import MIDDLE_GREY
 from dpdefocus.data import Calibration, Capture, GroundTruth
 from dpdefocus.deblur import deblur, layer_weights
@@ -204,7 +205,7 @@ def small_settings(height: int, layers: int, iterations: int) -> PublishedSettin
     return replace(whole, intensity=share * whole.intensity, alpha=share * whole.alpha)
 
 
-# --- the synthetic set ---
+# --- captures ---
 
 
 def tiny_camera(gain: float = simulate.Sensor.gain) -> simulate.Camera:
@@ -237,13 +238,25 @@ def synthetic(kind: str, seed: int, height: int, width: int, camera: simulate.Ca
     """One capture of a scene in `KINDS`, whose sizes lie between `NEAREST` and `FARTHEST`."""
     if kind not in KINDS:
         raise InputError(f"kind: found {kind!r}, expected one of {', '.join(KINDS)}")
-    a, b = camera.lens.coefficients
-    far, near = ((scale * camera.calibration_radius - a) / b for scale in (FARTHEST, NEAREST))
+    far, near = (simulate.dioptres_at_scale(camera, scale) for scale in (FARTHEST, NEAREST))
     scene = KINDS[kind](seed, height, width, camera.kernel_size // 2, far, near)
     shot = simulate.photograph(scene, camera, seed)
     name = f"{kind} {seed}"
     truth = GroundTruth(shot.all_in_focus, shot.defocus_map, shot.valid)
     return Case(name, Capture(shot.views, name, shot.saturated), Calibration(shot.kernels), truth)
+
+
+def pixel4_cases(folder: str | Path, scenes: Sequence[str] = ()) -> Iterator[Case]:
+    """Scenes of the Pixel 4 set with their truth; all that are in the folder if none are named.
+
+    Raises:
+        InputError: no scenes there.
+    """
+    scenes = scenes or data.list_scenes(folder)
+    if not scenes:
+        raise InputError(f"{folder}: found no scenes; expected the folder of the Pixel 4 set")
+    for scene in scenes:
+        yield Case(scene, *data.load_pixel4(folder, scene), data.load_ground_truth(folder, scene))
 
 
 def solve_without(part: Ablation, case: Case, settings: FastSettings | PublishedSettings) -> Solved:

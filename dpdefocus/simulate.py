@@ -187,7 +187,7 @@ def demo_capture(seed: int = 0, height: int = 252, width: int = 336) -> Simulate
     """A small capture of cards at six depths, from 0.1 to 1.4 times the calibrated blur, behind the focus
     plane."""
     camera = small_camera()
-    far, near = (_dioptres_at_scale(camera, scale) for scale in (1.4, 0.1))
+    far, near = (dioptres_at_scale(camera, scale) for scale in (1.4, 0.1))
     scene = scenes.cards(seed, height, width, camera.kernel_size // 2, far, near)
     return photograph(scene, camera, seed)
 
@@ -199,7 +199,7 @@ def four_depths(
     camera = small_camera()
     if sensor is not None:
         camera = replace(camera, sensor=sensor)
-    dioptres = [_dioptres_at_scale(camera, scale) for scale in np.linspace(1.4, 0.1, 4)]
+    dioptres = [dioptres_at_scale(camera, scale) for scale in np.linspace(1.4, 0.1, 4)]
     texture = scenes.natural(np.random.default_rng(seed), (height, width))
     steps = np.asarray(dioptres)[np.arange(width) * 4 // width]
     margin = camera.kernel_size // 2
@@ -343,9 +343,7 @@ def render(
     return views, unmixed
 
 
-def expose(
-    irradiance: Float[Array, "*n"], key: PRNGKeyArray, sensor: Sensor
-) -> Float[Array, "*n"]:
+def expose(irradiance: Float[Array, "*n"], key: PRNGKeyArray, sensor: Sensor) -> Float[Array, "*n"]:
     """Linear raw of a sensor: Poisson photons, Gaussian read noise, black level, rounding and clipping.
 
     Exact in its values. The gradient is that of the identity where the value is not clipped.
@@ -420,7 +418,8 @@ def _frame(margin):
     return (slice(None), inner, inner)
 
 
-def _dioptres_at_scale(camera, scale):
+def dioptres_at_scale(camera: Camera, scale: float) -> float:
+    """How far off, in dioptres, the camera's blur is `scale` times the calibrated one; behind the focus plane."""
     a, b = camera.lens.coefficients
     return (scale * camera.calibration_radius - a) / b
 

@@ -1,6 +1,5 @@
 """Ablations: nothing left out is the method itself, and each part is really left out."""
 
-import importlib.util
 import json
 import sys
 from dataclasses import fields, replace
@@ -18,7 +17,9 @@ from dpdefocus.errors import InputError
 from dpdefocus.presets import FastSettings
 from dpdefocus.published import PublishedSettings
 
-BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "ablations.py"
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+import ablations as benchmark  # noqa: E402
+
 SHORT = FastSettings(hypotheses=7, sweeps=(4,), layers=3)
 
 
@@ -162,17 +163,8 @@ def test_effects_compare_each_capture_with_itself():
 # --- the benchmark ---
 
 
-@pytest.fixture
-def benchmark(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARK.parent))
-    specification = importlib.util.spec_from_file_location("ablations_benchmark", BENCHMARK)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
-
-
 def test_benchmark_goes_on_where_it_stopped_and_knows_what_is_out_of_date(
-    benchmark, case, tmp_path, monkeypatch, capsys
+    case, tmp_path, monkeypatch, capsys
 ):
     solved = []
 
@@ -206,3 +198,35 @@ def test_benchmark_goes_on_where_it_stopped_and_knows_what_is_out_of_date(
     assert run("--methods", "published", "--iterations", "50", "--pictures", str(pictures)) == names
     assert (pictures / "published.png").stat().st_size > 10_000
     assert run("--methods", "published", "--iterations", "50") == []
+    monkeypatch.setattr(benchmark.records, "code_of", lambda *rooms: "newer code")
+    assert run("--methods", "published", "--iterations", "50") == []
+    assert run("--methods", "published", "--iterations", "50", "--renew") == names
+
+
+def test_readme_has_each_part_with_its_effect_on_every_kind_of_capture(tmp_path, monkeypatch, capsys):
+    def runs(psnr):
+        return {
+            str(number): dict.fromkeys(BETTER, 0.0) | {"psnr": value, "made": {"versions": {"jax": "1"}}}
+            for number, value in enumerate(psnr)
+        }
+
+    def record(without):
+        return {"runs": {"fast": {"full": runs((20.0, 30.0)), "layers": runs(without)}}, "machine": "m"}
+
+    found = {"simulated": record((19.0, 30.5)), "Pixel 4": record((18.0,))}
+    for name, content in found.items():
+        monkeypatch.setitem(benchmark.RECORDS, name, tmp_path / f"{name}.json")
+        benchmark.records.save(benchmark.RECORDS[name], content)
+    readme = tmp_path / "README.md"
+    readme.write_text("\n".join(benchmark.records.marks(benchmark.NAME)))
+    monkeypatch.setattr(sys, "argv", ["ablations.py", "--readme", str(readme)])
+    benchmark.main()
+    lines = benchmark.records.table_in(readme.read_text(), benchmark.NAME).splitlines()
+    assert "| layers | PSNR (dB) | +0.25 ± 1.06 | 50% | +2.00 ± 0.00 | 100% |" in lines
+    assert "| neighbours | AIWE(1) | – | – | – | – |" in lines
+    assert "| ***of preset `fast`*** | | captures: 2 | | captures: 2 | |" in lines
+    assert len(lines) == 2 + 2 + len(FAST) + len(PUBLISHED) + 2 and lines[-1].endswith("jax 1; m.")
+    monkeypatch.setattr(sys, "argv", ["ablations.py"])
+    with pytest.raises(SystemExit):
+        benchmark.main()
+    assert "expected --out" in capsys.readouterr().err

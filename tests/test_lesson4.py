@@ -1,6 +1,5 @@
 """Lesson 4: its interface and its errors; the report of results; Binder."""
 
-import json
 import re
 import subprocess
 import sys
@@ -44,15 +43,6 @@ def test_what_cannot_be_used_is_one_clear_error(tmp_path):
         assert done.returncode == 2
         assert re.fullmatch(f"{message}.*\n", done.stderr), done.stderr
     assert list(tmp_path.iterdir()) == []
-
-
-def test_readme_shows_the_recorded_results():
-    sys.path.insert(0, str(ROOT / "benchmarks"))
-    from results import MARKS, table
-
-    record = json.loads((ROOT / "benchmarks" / "results_fast.json").read_text())
-    shown = (ROOT / "README.md").read_text().partition(MARKS[0])[2].partition(MARKS[1])[0]
-    assert shown.strip() == table(record)
 
 
 def test_binder_names_python_exactly_and_installs_the_package():

@@ -8,8 +8,8 @@ import pytest
 
 from dpdefocus.baselines import Estimate
 from dpdefocus.data import GroundTruth
-from dpdefocus.errors import InputError
 from dpdefocus.published_figures import TABLE_1
+from dpdefocus.saved_outputs import load_saved
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 import table  # noqa: E402
@@ -43,35 +43,54 @@ def test_nothing_is_quoted_beside_simulated_scenes():
     assert "quoted" not in table.table(record("simulated")).lower()
 
 
-def test_table_replaces_what_stands_between_its_marks_only():
-    marks = "<!-- begin of table: simulated -->", "<!-- end of table: simulated -->"
-    text = table.put_into(f"before\n{marks[0]}\nold\n{marks[1]}\nafter", record("simulated"))
-    assert text.startswith("before\n") and text.endswith("\nafter") and "old" not in text
-    assert table.put_into(text, record("simulated")) == text
-    with pytest.raises(InputError, match="Pixel 4"):
-        table.put_into(text, record("Pixel 4"))
-
-
-def test_only_what_is_missing_or_was_made_otherwise_is_measured_again(monkeypatch):
+@pytest.fixture
+def case():
     rng = np.random.default_rng(0)
     truth = GroundTruth(*rng.random((2, 24, 24)).astype(np.float32), np.ones((24, 24), bool))
-    calls = []
+    return table.Case("001", None, None, truth)
+
+
+@pytest.fixture
+def calls(monkeypatch, case):
+    """The methods that were run, of stand-ins a and b, which find the truth."""
+    names = []
 
     def estimators(case):
-        return {
-            name: lambda name=name: calls.append(name) or Estimate(None, truth.defocus_map) for name in "ab"
-        }
+        found = Estimate(None, case.truth.defocus_map)
+        return {name: lambda name=name: names.append(name) or found for name in "ab"}
 
     monkeypatch.setattr(table, "estimators", estimators)
     monkeypatch.setattr(table, "settings_of", lambda method: {"of": method})
-    case = table.Case("001", None, None, truth)
+    monkeypatch.setattr(table, "code_of_methods", lambda: "now")
+    return names
+
+
+def test_only_what_is_missing_or_was_made_otherwise_is_measured_again(calls, case):
     runs = {}
-    assert len(list(table.measure(case, ["a", "b"], runs, None))) == 2
+    assert len(list(table.measure(case, ["a", "b"], runs))) == 2
     assert runs["a"]["001"]["aiwe2"] < 1e-3 and "seconds" in runs["a"]["001"]
-    assert not list(table.measure(case, ["a", "b"], runs, None))
+    assert not list(table.measure(case, ["a", "b"], runs, renew=True))
     runs["b"]["001"]["made"]["settings"] = {"of": "an earlier version"}
-    assert len(list(table.measure(case, ["a", "b"], runs, None))) == 1
-    assert calls == ["a", "b", "b"]
+    assert len(list(table.measure(case, ["a", "b"], runs))) == 1
+    runs["a"]["001"]["code"] = "an earlier one"
+    assert not list(table.measure(case, ["a", "b"], runs))
+    assert len(list(table.measure(case, ["a", "b"], runs, renew=True))) == 1
+    assert calls == ["a", "b", "b", "a"] and runs["a"]["001"]["code"] == "now"
+
+
+def test_estimates_that_are_there_are_not_made_again(calls, case, tmp_path):
+    runs = {}
+    list(table.measure(case, ["a", "b"], runs))
+    assert len(list(table.measure(case, ["a", "b"], runs, tmp_path))) == 2
+    assert not list(table.measure(case, ["a", "b"], runs, tmp_path))
+    np.testing.assert_array_equal(
+        load_saved(tmp_path / "a", "001", (24, 24)).defocus_map, case.truth.defocus_map
+    )
+    np.savez(tmp_path / "a" / "001.npz", defocus_map=case.truth.defocus_map, made='{"settings": {}}')
+    (tmp_path / "b" / "001.npz").unlink()
+    calls.clear()
+    list(table.measure(case, ["a", "b"], runs, tmp_path))
+    assert calls == ["a", "b"]
 
 
 def test_settings_name_every_constant_of_a_methods_rooms():
@@ -81,12 +100,44 @@ def test_settings_name_every_constant_of_a_methods_rooms():
     assert settings["preset"]["hypotheses"] == 22
 
 
-def test_saved_outputs_join_under_their_own_name(tmp_path):
-    rng = np.random.default_rng(0)
-    truth = GroundTruth(*rng.random((2, 24, 24)).astype(np.float32), np.ones((24, 24), bool))
-    np.savez(tmp_path / "001.npz", defocus_map=-2 * truth.defocus_map)
+def test_saved_outputs_join_under_their_own_name(case, tmp_path):
+    np.savez(tmp_path / "001.npz", defocus_map=-2 * case.truth.defocus_map)
     runs = {}
-    table.measure_saved(table.Case("001", None, None, truth), {"Theirs": str(tmp_path)}, runs)
-    table.measure_saved(table.Case("003", None, None, truth), {"Theirs": str(tmp_path)}, runs)
+    saved = table.saved_methods([f"Theirs={tmp_path}"])
+    table.measure_saved(case, saved, runs)
+    table.measure_saved(case._replace(name="003"), saved, runs)
     assert list(runs["Theirs"]) == ["001"] and runs["Theirs"]["001"]["spearman"] < 1e-6
     assert "Theirs (saved outputs)" in table.table({"scenes": "Pixel 4", "runs": runs})
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["--saved", "outputs"], "found 'outputs', expected NAME=FOLDER"),
+        (["--saved", "=outputs"], "found '=outputs', expected NAME=FOLDER"),
+        (["--saved", "wiener=outputs"], "the name 'wiener' is taken"),
+        (["--saved", "Theirs=nowhere"], "the folder nowhere does not exist"),
+        (["--readme", "README.md"], "found no lines <!-- begin of table: simulated -->"),
+    ],
+)
+def test_what_does_not_fit_is_told_before_work_starts(given, told, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("README.md").write_text("nothing")
+    monkeypatch.setattr(table, "synthetic_cases", lambda seeds: pytest.fail("work has started"))
+    monkeypatch.setattr(sys, "argv", ["table.py", "--seeds", "1", "--out", "record.json", *given])
+    with pytest.raises(SystemExit):
+        table.main()
+    assert told in capsys.readouterr().err
+    assert not Path("record.json").exists()
+
+
+def test_table_of_a_record_needs_no_work(tmp_path, monkeypatch, capsys):
+    out, readme = tmp_path / "record.json", tmp_path / "README.md"
+    readme.write_text("\n".join(table.records.marks("Pixel 4")))
+    monkeypatch.setattr(sys, "argv", ["table.py", "--out", str(out), "--readme", str(readme)])
+    with pytest.raises(SystemExit):
+        table.main()
+    assert "record.json does not exist" in capsys.readouterr().err
+    table.records.save(out, record("Pixel 4"))
+    table.main()
+    assert table.records.table_in(readme.read_text(), "Pixel 4") == table.table(record("Pixel 4"))
