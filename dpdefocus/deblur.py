@@ -28,6 +28,7 @@ BLOCK = 4
 FILLED = 0.6  # share of the views that is filled in where a nearer surface covers a layer
 
 
+@jax.jit
 def layer_weights(
     defocus: Float[Array, "height width"], scales: Float[Array, " layers"]
 ) -> Float[Array, "layers height width"]:
@@ -67,11 +68,12 @@ def deblur(
     return canvas[cell_y // 2 :, cell_x // 2 :][:height, :width]
 
 
+@jax.jit
 def uncovered(
     views: Float[Array, "views height width"],
     scales: Float[Array, " layers"],
     weights: Float[Array, "layers height width"],
-    reach: float,
+    reach: float | Float[Array, ""],
 ) -> Float[Array, "layers views height width"]:
     """The views as each layer would have them without the surfaces in front of it.
 
@@ -80,28 +82,31 @@ def uncovered(
     within half its kernel's reach, the views are filled in smoothly from around; but only to the share
     `FILLED`, since an outline that the map misses would otherwise cost what is really there.
     """
-    radii = [int(0.5 * reach * abs(scale)) for scale in np.asarray(scales)]
-    light = jnp.stack([_dilate(weight, radius) for weight, radius in zip(weights, radii, strict=True)])
+    light = _dilated(weights, jnp.floor(0.5 * reach * jnp.abs(scales)))
     # A surface between two layers is shared by both, so the layers' light adds up.
     from_here_on = jnp.concatenate([jnp.cumsum(light[::-1], axis=0)[::-1], jnp.zeros_like(light[:1])])
     first_nearer = (scales[None] >= scales[:, None] - DEPTH_GAP).sum(1)
     covered = jnp.minimum(from_here_on[first_nearer], 1)
-    return _partly_filled(views, 1 - covered)
+    return jax.lax.map(lambda known: FILLED * fill(views, known) + (1 - FILLED) * views, 1 - covered)
 
 
-@jax.jit
-def _partly_filled(views, known):
-    """For each layer, the share `FILLED` of the views filled in where they are not known."""
-    return jax.lax.map(lambda of_layer: FILLED * fill(views, of_layer) + (1 - FILLED) * views, known)
+def _dilated(
+    images: Float[Array, "layers height width"], radii: Float[Array, " layers"]
+) -> Float[Array, "layers height width"]:
+    """Largest value within a square of at least each layer's half width, on blocks of pixels for speed.
 
+    A square is grown by a block at a time, so that one program serves all half widths.
+    """
+    block, step = (1, BLOCK, BLOCK), (1, 3, 3)
+    blocks = jax.lax.reduce_window(images, 0.0, jax.lax.max, block, block, "SAME")
+    steps = jnp.ceil(radii / BLOCK)
 
-def _dilate(image: Float[Array, "height width"], radius: int) -> Float[Array, "height width"]:
-    """Largest value within a square of at least the given half width, on blocks of pixels for speed."""
-    blocks = jax.lax.reduce_window(image, 0.0, jax.lax.max, (BLOCK, BLOCK), (BLOCK, BLOCK), "SAME")
-    size = 2 * (-(-radius // BLOCK)) + 1
-    along = jax.lax.reduce_window(blocks, 0.0, jax.lax.max, (size, 1), (1, 1), "SAME")
-    largest = jax.lax.reduce_window(along, 0.0, jax.lax.max, (1, size), (1, 1), "SAME")
-    return jnp.repeat(jnp.repeat(largest, BLOCK, 0), BLOCK, 1)[: image.shape[0], : image.shape[1]]
+    def grow(number, grown):
+        wider = jax.lax.reduce_window(grown, 0.0, jax.lax.max, step, (1, 1, 1), "SAME")
+        return jnp.where(number < steps[:, None, None], wider, grown)
+
+    largest = jax.lax.fori_loop(0, steps.max().astype(int), grow, blocks)
+    return jnp.repeat(jnp.repeat(largest, BLOCK, 1), BLOCK, 2)[:, : images.shape[1], : images.shape[2]]
 
 
 def fill(
@@ -128,9 +133,19 @@ def fill(
     total = coarse(known)
     means = coarse(images * share) / jnp.maximum(coarse(share), 1e-12)
     around = fill(means, jnp.minimum(total, 1))
-    shape = (*images.shape[:-2], 2 * around.shape[-2], 2 * around.shape[-1])
-    around = jax.image.resize(around, shape, "linear")[..., :height, :width]
+    around = _doubled(_doubled(around, -2), -1)[..., :height, :width]
     return images * share + around * (1 - share)
+
+
+def _doubled(image, axis):
+    """Twice the samples along an axis, linear between them, the ends repeated."""
+    image = jnp.moveaxis(image, axis, -1)
+    ends = jnp.concatenate([image[..., :1], image, image[..., -1:]], -1)
+    nearer_before, nearer_after = (
+        0.75 * image + 0.25 * ends[..., shift : shift + image.shape[-1]] for shift in (0, 2)
+    )
+    doubled = jnp.stack([nearer_before, nearer_after], -1).reshape(*image.shape[:-1], -1)
+    return jnp.moveaxis(doubled, -1, axis)
 
 
 def _pad_to_cores(weights, overlap):

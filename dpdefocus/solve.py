@@ -10,6 +10,7 @@ defocus in units of the calibrated kernels.
 
 import time
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -247,6 +248,7 @@ def layer_scales(defocus: Float[Array, "height width"], layers: int) -> Float[Ar
     return jnp.linspace(jnp.maximum(farthest, nearest + LEAST_RANGE), nearest, layers)
 
 
+@partial(jax.jit, static_argnames="deviation")
 def feathered(
     weights: Float[Array, "layers height width"], deviation: float
 ) -> Float[Array, "layers height width"]:
@@ -260,6 +262,7 @@ def feathered(
     return sum(g * blurred[:, :, n : n + weights.shape[2]] for n, g in enumerate(gaussian))
 
 
+@jax.jit
 def alphas_of(weights: Float[Array, "layers height width"]) -> Float[Array, "layers height width"]:
     """Alphas whose transmittances are the weights: ``α_i = t_i / (1 − Σ_{j>i} t_j)``, and ``α_1 = 1``."""
     nearer = jnp.cumsum(weights[::-1], axis=0)[::-1] - weights
