@@ -10,7 +10,6 @@
 #   make table                           the comparison with the classical methods, on simulated captures, or
 #                                        with DATA=<folder> on the scenes there
 #   make site                            the lessons as pages that need no program behind them
-#                                        (also: REPOSITORY=<address on GitHub>, for links to Binder and Colab)
 #   make student                         copies of the lessons without the solutions
 #   make test                            the tests
 #   make bench                           time and memory of the solver, as JSON (also: DATA=<folder> SCENE=001)
@@ -21,7 +20,7 @@ PYTHON ?= python3
 # Where a target writes to, unless OUT says where
 out = $(or $(OUT),out/$@)
 
-known := PYTHON DATA SCENE LEFT RIGHT CALIBRATION BLACK_LEVEL WHITE_LEVEL PRESET SEED OUT CAPTURES SCHEDULER REPOSITORY
+known := PYTHON DATA SCENE LEFT RIGHT CALIBRATION BLACK_LEVEL WHITE_LEVEL PRESET SEED OUT CAPTURES SCHEDULER
 given := $(foreach name,$(.VARIABLES),$(if $(filter command line,$(origin $(name))),$(name)))
 unknown := $(filter-out $(known) MAKEFLAGS MAKEOVERRIDES,$(given))
 ifneq ($(strip $(unknown)),)
@@ -58,7 +57,7 @@ table: .venv/installed
 		--out benchmarks/table_pixel4.json,--seeds 3 --out benchmarks/table_synthetic.json)
 
 site: .venv/installed
-	$(run) -m dpdefocus.site --out-dir "$(out)" $(if $(REPOSITORY),--repository "$(REPOSITORY)")
+	$(run) -m dpdefocus.site --out-dir "$(out)"
 
 student: .venv/installed
 	$(run) -m dpdefocus.editions student --out-dir "$(out)"

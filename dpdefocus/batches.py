@@ -6,7 +6,7 @@ Captures are CSV files with a row for each capture and parameters as columns, fo
 views, files of left views, or patterns of these. Under the output folder each capture leaves what
 `dpdefocus.batch` leaves, and a record, written last: a capture is complete when its record is there, says the
 same parameters, notebook, version and input files, and lists files that are all there in the same size.
-Such a capture is kept; all others run. `summary.csv` and `contact_sheet.html` are renewed after every capture.
+Such a capture is kept; all others run. `summary.csv` is renewed after every capture, `contact_sheet.html` whenever there is a twentieth more of them.
 
 The exit status is 0 when all went well, 1 when a capture failed (the others are finished nevertheless), 2 when
 something given cannot be used, which is found before work starts.
@@ -38,6 +38,7 @@ NAME = "name"  # the column that names a capture's folder
 IMAGES = {".png", ".tif", ".tiff"}
 DONE, KEPT, FAILED = "done", "kept", "failed"
 PATIENCE = 20  # seconds to wait for a scheduler's answer
+GROWTH = 1.05  # of the contact sheet between two writings: with all its pictures it is large
 
 
 @dataclass(frozen=True)
@@ -176,21 +177,38 @@ def _partner(path, view, other):
 
 
 def _identity(job: Job, notebook: Path) -> dict[str, Any]:
-    """What makes a result this capture's: parameters, notebook, version, and the files that are named."""
+    """What makes a result this capture's: parameters, notebook, version, and the files that it reads."""
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     sources = json.dumps([[cell["cell_type"], "".join(cell["source"])] for cell in cells])
     return {
         "parameters": dict(job.given),
         "notebook": hashlib.sha256(sources.encode()).hexdigest(),
         "dpdefocus": __version__,
-        "inputs": {name: _stamp(Path(text)) for name, text in job.given if text and Path(text).exists()},
+        "inputs": _stamps(dict(job.given)),
     }
 
 
-def _stamp(path: Path) -> list:
-    """Size and time of a file, or of all files directly in a folder."""
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
-    return [[each.name, each.stat().st_size, each.stat().st_mtime_ns] for each in files if each.is_file()]
+def _stamps(given: dict[str, str]) -> dict[str, list]:
+    """Size and time of every file that the parameters name.
+
+    Of the folder of a set these are one scene's files and the calibration, of another folder all that are
+    directly in it.
+    """
+    stamps = {}
+    for name, text in given.items():
+        path = Path(text)
+        if name == "data_dir" and "scene" in given:
+            scene = glob.escape(given["scene"])
+            patterns = f"{scene}_*", f"gt_*/{scene}_*", "calibration/*"
+            files = [each for pattern in patterns for each in sorted(path.glob(pattern))]
+        elif text and path.is_dir():
+            files = sorted(path.iterdir())
+        else:
+            files = [path]
+        found = [each for each in files if each.is_file()]
+        if found:
+            stamps[name] = [[str(each), each.stat().st_size, each.stat().st_mtime_ns] for each in found]
+    return stamps
 
 
 def complete(job: Job, notebook: Path, out_dir: Path) -> dict[str, Any] | None:
@@ -264,7 +282,8 @@ def _on_cluster(jobs, notebook, out_dir, scheduler) -> Iterator[dict[str, Any]]:
         import distributed
     except ImportError as error:
         raise InputError(
-            "--scheduler needs dask.distributed, which is not installed: pip install 'dpdefocus[cluster]'"
+            "--scheduler needs dask.distributed, which is not installed: "
+            ".venv/bin/pip install --editable '.[cluster]'"
         ) from error
     try:
         client = distributed.Client(scheduler, timeout=PATIENCE)
@@ -287,7 +306,7 @@ def _on_cluster(jobs, notebook, out_dir, scheduler) -> Iterator[dict[str, Any]]:
 
 
 def run_all(jobs: list[Job], notebook: Path, out_dir: Path, scheduler: str = "") -> list[dict[str, Any]]:
-    """Run the captures, with a progress bar and the summaries renewed after each; their records.
+    """Run the captures, with a progress bar and the summary renewed after each; their records.
 
     Raises:
         InputError: there is no scheduler at the address given.
@@ -298,18 +317,32 @@ def run_all(jobs: list[Job], notebook: Path, out_dir: Path, scheduler: str = "")
         finished = _on_cluster(jobs, notebook, out_dir, scheduler)
     else:
         finished = _one_after_the_other(jobs, notebook, out_dir)
-    records = {}
+    records, shown = {}, 0
     bar = progress(finished, "captures", total=len(jobs))
-    for record in bar:
-        records[record["name"]] = record
-        if record["status"] == FAILED:
-            bar.write(f"{record['name']} failed: {record['error']}", file=sys.stderr)
-        in_order = [(job, records[job.name]) for job in jobs if job.name in records]
-        with replacing(out_dir, SUMMARY, SHEET) as (table, sheet):
-            _write_summary(table, in_order)
-            page = contact_sheet([record for _, record in in_order], len(jobs), notebook.stem)
-            sheet.write_text(page, encoding="utf-8")
+    try:
+        for record in bar:
+            records[record["name"]] = record
+            if record["status"] == FAILED:
+                bar.write(f"{record['name']} failed: {record['error']}", file=sys.stderr)
+            with replacing(out_dir, SUMMARY) as (table,):
+                _write_summary(table, _in_order(jobs, records))
+            if len(records) >= GROWTH * shown:
+                _write_sheet(out_dir, jobs, records, notebook)
+                shown = len(records)
+    finally:
+        if len(records) > shown:
+            _write_sheet(out_dir, jobs, records, notebook)
     return list(records.values())
+
+
+def _in_order(jobs, records):
+    return [(job, records[job.name]) for job in jobs if job.name in records]
+
+
+def _write_sheet(out_dir, jobs, records, notebook):
+    page = contact_sheet([record for _, record in _in_order(jobs, records)], len(jobs), notebook.stem)
+    with replacing(out_dir, SHEET) as (sheet,):
+        sheet.write_text(page, encoding="utf-8")
 
 
 def _write_summary(path: Path, rows: list[tuple[Job, dict[str, Any]]]) -> None:

@@ -15,12 +15,12 @@ import numpy as np
 from jaxtyping import Float
 
 from dpdefocus.errors import InputError
+from dpdefocus.files import LOSSLESS, WEBP, webp
 from dpdefocus.pages import asset
 
 __all__ = ["Compared", "comparison"]
 
 GAMMA = 2.2
-LOSSLESS = 101  # as a WebP quality
 # Values travel as 16-bit steps between the least and the greatest; the last code says "not known".
 STEPS, UNKNOWN = 65534, 65535
 
@@ -105,14 +105,11 @@ def _options(pictures, chosen):
 
 
 def _figure(name, picture):
-    encoded = base64.b64encode(
-        cv2.imencode(".webp", picture.drawn(), [cv2.IMWRITE_WEBP_QUALITY, LOSSLESS])[1].tobytes()
-    ).decode()
     low, high = picture.limits
     scale = "" if picture.colours == "grey" else f", drawn from {low:.3g} to {high:.3g}"
     return (
         f'<figure><div class="frame"><img alt="{html.escape(f"{name}. {picture.alt}")}" '
-        f'src="data:image/webp;base64,{encoded}"><span class="cross"></span></div>'
+        f'src="{WEBP}{webp(picture.drawn(), LOSSLESS)}"><span class="cross"></span></div>'
         f"<figcaption><strong>{html.escape(name)}</strong>: "
         f'<span class="value">{html.escape(picture.unit)}</span>'
         f"<small>{scale}</small></figcaption></figure>"

@@ -3,7 +3,6 @@
 Axes: images [height, width]. Thumbnails are 8-bit, at most `THUMBNAIL` pixels wide.
 """
 
-import base64
 import html
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,10 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from dpdefocus import results
+from dpdefocus.files import WEBP, webp
 
 THUMBNAIL = 360
+QUALITY = 85
 GAMMA = 2.2
 SCORES = {"psnr": "PSNR (dB)", "ssim": "SSIM", "aiwe1": "AIWE(1)", "aiwe2": "AIWE(2)", "spearman": "1−|ρ|"}
 
@@ -124,5 +125,4 @@ def _bytes(unit):
 
 
 def _source(picture):
-    encoded = cv2.imencode(".webp", picture, [cv2.IMWRITE_WEBP_QUALITY, 85])[1]
-    return f"data:image/webp;base64,{base64.b64encode(encoded.tobytes()).decode()}"
+    return WEBP + webp(picture, QUALITY)

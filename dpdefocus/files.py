@@ -1,9 +1,10 @@
-"""Reading 16-bit images and writing files so that nothing already saved is lost.
+"""Reading 16-bit images, writing files so that nothing already saved is lost, and pictures within pages.
 
 Images are [height, width], or [height, width, 3] in OpenCV's order (blue, green, red); values are the file's
 own integers.
 """
 
+import base64
 import os
 import tempfile
 from collections.abc import Iterator
@@ -12,8 +13,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from jaxtyping import UInt8
 
 from dpdefocus.errors import InputError
+
+LOSSLESS = 101  # as a WebP quality; others go up to 100
+WEBP = "data:image/webp;base64,"  # with what `webp` gives, the address of a picture within a page
 
 
 def existing_file(path: str | Path, what: str) -> Path:
@@ -60,6 +65,14 @@ def write_image(path: Path, image: np.ndarray) -> None:
     if not written:
         raise InputError(f"{path}: {image.dtype} {image.shape} cannot be written, expected a grey image")
     path.write_bytes(data.tobytes())
+
+
+def webp(picture: UInt8[np.ndarray, "height width *colours"], *qualities: int) -> str:
+    """The picture as base64 of a WebP, the smallest of those with the given qualities."""
+    encoded = [
+        cv2.imencode(".webp", picture, [cv2.IMWRITE_WEBP_QUALITY, quality])[1] for quality in qualities
+    ]
+    return base64.b64encode(min(encoded, key=len).tobytes()).decode()
 
 
 def writable_folder(folder: str | Path, argument: str = "out_dir") -> Path:

@@ -2,16 +2,17 @@
 
     python -m dpdefocus.site --out-dir out/site
 
-The pages need no kernel and no network. Lessons are shown with the outputs that their notebooks hold: what is
-on the page is what the tests compare. Nothing is executed but the solver, once, for the comparison.
+run in the project's folder. The pages need no kernel and no network. Lessons are shown with the outputs that
+their notebooks hold: what is on the page is what the tests compare. Nothing is executed but the solver, once,
+for the comparison.
 """
 
 import argparse
 import html
 import re
 import sys
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 from urllib.parse import quote
 
@@ -35,18 +36,22 @@ COMPARE = "compare.html"
 LINK = re.compile(r'href="(?:\.\./)?(?:docs/|notebooks/)?(\w+)\.(?:md|ipynb)(#[^"]*)?"')
 
 
-def build(root: Path, out_dir: Path, compared: Mapping[str, Compared], repository: str = "") -> list[Path]:
+def build(
+    root: Path, out_dir: Path, compared: Callable[[], Mapping[str, Compared]], repository: str = ""
+) -> list[Path]:
     """Write the site; returns the paths of its pages, the index first.
 
     Args:
         root: of the project, with ``notebooks/`` and ``docs/``.
-        compared: the pictures of the comparison page.
+        compared: gives the pictures of the comparison page; called when nothing else is amiss.
         repository: address of the project on GitHub, for links that open a lesson on Binder or Colab; where
             it is empty there are none.
 
     Raises:
-        InputError: no lessons, a lesson that was not executed, or an address that is not one of GitHub.
+        InputError: no lessons, a lesson that was not executed, an address that is not one of GitHub, or a
+            folder that cannot be written.
     """
+    writable_folder(out_dir, "--out-dir")
     launch = launchers(repository)
     lessons = read_lessons(root / "notebooks")
     navigation = {"Lessons": "index.html", "Compare": COMPARE}
@@ -58,10 +63,8 @@ def build(root: Path, out_dir: Path, compared: Mapping[str, Compared], repositor
     for name in TEXTS:
         source = existing_file(root / "docs" / name, "a page of the course").read_text(encoding="utf-8")
         written[Path(name).with_suffix(".html").name] = pages.markdown_page(source, navigation)
-    body = f"<h1>Compare</h1>\n{_COMPARED}\n{comparison(compared, ('photograph', 'all in focus'))}"
+    body = f"<h1>Compare</h1>\n{_COMPARED}\n{comparison(compared(), ('photograph', 'all in focus'))}"
     written[COMPARE] = pages.page("Compare", body, navigation)
-
-    writable_folder(out_dir, "out-dir")
     with replacing(out_dir, *written) as staged:
         for path, text in zip(staged, written.values(), strict=True):
             path.write_text(LINK.sub(r'href="\1.html\2"', text), encoding="utf-8")
@@ -114,10 +117,13 @@ def launchers(repository: str) -> dict[str, str]:
     }
 
 
-def project_repository(root: Path) -> str:
-    """The address that pyproject.toml gives under ``[project.urls]`` as ``Repository``, or nothing."""
-    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return project.get("urls", {}).get("Repository", "")
+def project_repository() -> str:
+    """The address that pyproject.toml gives under ``[project.urls]`` as ``Repository``, as installed; or nothing."""
+    try:
+        links = metadata("dpdefocus").get_all("Project-URL") or []
+    except PackageNotFoundError:
+        return ""
+    return dict(link.split(", ", 1) for link in links).get("Repository", "")
 
 
 def pictures_of(
@@ -204,25 +210,23 @@ _COMPARED = """<p>The simulated capture of lesson 4, what the solver and the cla
 the truth, which is known because the capture is simulated.</p>"""
 
 
+def solved_pictures() -> dict[str, Compared]:
+    """What is compared of the simulated capture of lesson 4, by the solver and by the methods of lesson 5."""
+    capture, calibration, truth = open_capture(seed=2)
+    result = solve(capture, calibration, preset="classroom")
+    # The identity baseline is the photograph, which is shown anyway.
+    others = {each.title: each for name, each in BASELINES.items() if name != "identity"}
+    estimates = {title: each.estimate(capture, calibration) for title, each in others.items()}
+    return pictures_of(capture, result, truth, estimates)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m dpdefocus.site", description=__doc__.partition("\n")[0])
     parser.add_argument("--out-dir", type=Path, required=True, help="folder for the pages")
-    parser.add_argument("--root", type=Path, default=Path(), help="the project's folder, by default this one")
-    parser.add_argument("--repository", help="address on GitHub, by default that of pyproject.toml")
     options = parser.parse_args(arguments)
     try:
-        read_lessons(options.root / "notebooks")  # checked before the solver runs
-        repository = options.repository
-        repository = project_repository(options.root) if repository is None else repository
-        launchers(repository)
-        capture, calibration, truth = open_capture(seed=2)
-        result = solve(capture, calibration, preset="classroom")
-        # The identity baseline is the photograph, which is shown anyway.
-        others = {each.title: each for name, each in BASELINES.items() if name != "identity"}
-        estimates = {title: each.estimate(capture, calibration) for title, each in others.items()}
-        pictures = pictures_of(capture, result, truth, estimates)
-        written = build(options.root, options.out_dir, pictures, repository)
+        written = build(Path(), options.out_dir, solved_pictures, project_repository())
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -7,7 +7,6 @@ and a few lines of JavaScript in the output itself choose between them. Both for
 Axes   panels [height, width], grey, or [height, width, 3], red, green, blue; 8 bits.
 """
 
-import base64
 import hashlib
 import html
 import itertools
@@ -17,18 +16,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import cv2
 import ipywidgets
 import numpy as np
 
 from dpdefocus.errors import InputError
+from dpdefocus.files import LOSSLESS, WEBP, webp
 from dpdefocus.progress import is_batch, progress
 
 __all__ = ["Control", "Picture", "Frames", "explore"]
 
 # More frames than this make a notebook that nobody wants to load.
 MOST_FRAMES = 150
-LOSSLESS, PHOTOGRAPH = 101, 80  # as WebP qualities
+PHOTOGRAPH = 80  # as a WebP quality
 
 
 @dataclass(frozen=True)
@@ -167,7 +166,7 @@ def _view(picture, alt):
     panels = "".join(
         '<div style="flex: 1 1 0; min-width: 6em; max-width: 18em">'
         f'<div style="text-align: center">{html.escape(title)}</div>'
-        f'<img alt="{html.escape(f"{title}. {alt} {picture.text}")}" src="{_PREFIX}{_source(panel)}" '
+        f'<img alt="{html.escape(f"{title}. {alt} {picture.text}")}" src="{WEBP}{_source(panel)}" '
         'style="width: 100%; image-rendering: pixelated"></div>'
         for title, panel in picture.panels.items()
     )
@@ -179,11 +178,8 @@ def _source(panel):
     """An 8-bit panel as base64 of a WebP: a map without losses, a photograph as its size asks for."""
     pixels = panel if panel.ndim == 2 else panel[..., ::-1]
     qualities = (LOSSLESS, PHOTOGRAPH) if panel.ndim == 2 else (LOSSLESS,)
-    encoded = [cv2.imencode(".webp", pixels, [cv2.IMWRITE_WEBP_QUALITY, quality])[1] for quality in qualities]
-    return base64.b64encode(min(encoded, key=len).tobytes()).decode()
+    return webp(pixels, *qualities)
 
-
-_PREFIX = "data:image/webp;base64,"
 
 _SCRIPT = """
 for (const box of document.querySelectorAll('[data-frames=' + %s + ']')) {

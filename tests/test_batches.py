@@ -166,6 +166,43 @@ def test_capture_is_solved_again_when_its_files_changed(notebook, tmp_path, star
     assert complete(job, notebook, tmp_path / "out") is None
 
 
+def test_scene_of_a_set_is_solved_again_when_its_own_files_changed(notebook, tmp_path, started):
+    """Its views, its truth, the calibration; not when those of other scenes did."""
+    files = ["001_left.png", "gt_defocus_map/001_gt.png", "calibration/blur_kernels_left.npy"]
+    others = ["0012_left.png", "003_left.png", "gt_defocus_map/003_gt.png", "notes.txt"]
+    for name in files + others:
+        (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "set" / name).write_text("before")
+    job = Job("001", (("data_dir", str(tmp_path / "set")), ("scene", "001")))
+    out = tmp_path / "out"
+    assert run_job(job, notebook, out)["status"] == "done"
+    for name in others:
+        (tmp_path / "set" / name).write_text("exported again")
+    assert complete(job, notebook, out) is not None
+    for name in files:
+        (tmp_path / "set" / name).write_text("exported again")
+        assert complete(job, notebook, out) is None, name
+        assert run_job(job, notebook, out)["status"] == "done"
+        assert complete(job, notebook, out) is not None
+    (tmp_path / "set" / "gt_all_in_focus_im").mkdir()
+    (tmp_path / "set" / "gt_all_in_focus_im" / "001_gt.png").write_text("the truth became known")
+    assert complete(job, notebook, out) is None
+
+
+def test_contact_sheet_is_not_written_for_every_one_of_many(notebook, captures, tmp_path, monkeypatch):
+    """Its length grows with the captures: written for each of them it would take their square."""
+    counts = []
+    monkeypatch.setattr(
+        batches, "contact_sheet", lambda records, total, name: counts.append(len(records)) or ""
+    )
+    record = {"status": "done", "error": "", "scores": {}}
+    monkeypatch.setattr(batches, "run_job", lambda job, notebook, out: record | {"name": job.name})
+    table = captures("seed", *map(str, range(200)))
+    assert main([str(notebook), str(table), "--out-dir", str(tmp_path / "out")]) == 0
+    assert counts[:20] == list(range(1, 21)) and counts[-1] == 200
+    assert len(counts) < 80 and len(summary(tmp_path / "out")) == 200
+
+
 def test_interrupted_batch_keeps_what_is_finished(notebook, captures, tmp_path, monkeypatch, started, capsys):
     plain = batch.run
 

@@ -1,7 +1,7 @@
 """The site, built from the lessons as committed and opened in a real browser; broken copies show what is told."""
 
 import re
-import shutil
+import sys
 
 import nbformat
 import numpy as np
@@ -10,7 +10,7 @@ from browser import WIDE, Opened, browser, page_problems  # noqa: F401
 from lessons import LESSONS, ROOT
 
 from dpdefocus import site
-from dpdefocus.baselines import Estimate
+from dpdefocus.baselines import Baseline, Estimate
 from dpdefocus.comparison import Compared, comparison
 from dpdefocus.data import Capture, GroundTruth
 from dpdefocus.errors import InputError
@@ -50,7 +50,7 @@ def test_every_method_is_compared_by_what_it_makes(pictures):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, pictures):
     out = tmp_path_factory.mktemp("site")
-    site.build(ROOT, out, pictures, "https://github.com/owner/name")
+    site.build(ROOT, out, lambda: pictures, "https://github.com/owner/name")
     return out
 
 
@@ -187,25 +187,57 @@ def test_a_fault_of_a_page_is_told(browser, small_page, tmp_path, problem, fault
     assert any(told.startswith(problem) for told in problems), problems
 
 
-def test_lessons_that_cannot_be_shown_are_refused(tmp_path, pictures):
+def test_lessons_that_cannot_be_shown_are_refused_before_the_solver_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(site, "solve", lambda *_, **__: pytest.fail("the solver ran"))
+
+    def refused():
+        assert site.main(["--out-dir", "out"]) == 2
+        return capsys.readouterr().err
+
+    assert "found no lessons" in refused()
     notebooks = tmp_path / "notebooks"
-    with pytest.raises(InputError, match="found no lessons"):
-        site.build(tmp_path, tmp_path, pictures)
     notebooks.mkdir()
     lesson = nbformat.read(LESSONS[0], as_version=4)
     code = next(cell for cell in lesson.cells if cell.cell_type == "code")
     view = nbformat.v4.new_output("display_data", {"application/vnd.jupyter.widget-view+json": {}})
     error = nbformat.v4.new_output("error", ename="ValueError", evalue="", traceback=[])
+    whole = code.outputs, code.execution_count
     for outputs, count, told in [
         ([], None, "was not executed"),
         ([error], 1, "stopped with an error"),
-        ([view], 1, "sliders that need a kernel"),
+        ([view], 1, "holds sliders that need a kernel"),
     ]:
         code.outputs, code.execution_count = outputs, count
         nbformat.write(lesson, notebooks / LESSONS[0].name)
-        with pytest.raises(InputError, match=f"cell 1 .*{told}.*make notebooks"):
-            site.build(tmp_path, tmp_path / "out", pictures)
-    assert not (tmp_path / "out").exists()
+        assert re.search(f"cell 1 {told}. Run `make notebooks` first", refused())
+    code.outputs, code.execution_count = whole
+    nbformat.write(lesson, notebooks / LESSONS[0].name)
+    assert "notation.md does not exist" in refused()
+    (tmp_path / "out").rmdir()
+    (tmp_path / "out").write_text("a file")
+    assert "--out-dir: nothing can be written" in refused()
+
+
+def test_command_builds_the_site_of_the_project_that_it_is_run_in(tmp_path, monkeypatch, capsys):
+    """The solver and the methods are stand-ins."""
+    views = np.random.default_rng(0).uniform(0.1, 0.9, (2, HEIGHT, WIDTH)).astype(np.float32)
+    capture = Capture(views, "noise", np.zeros((HEIGHT, WIDTH), bool))
+    truth = GroundTruth(views[0], views[1], np.ones((HEIGHT, WIDTH), bool))
+    layers = np.ones(1, np.float32), np.ones((1, 2, 2), np.float32)
+    solved = Result(views[0], views[1], views[1], *layers, 1.0, {})
+    presets = []
+    monkeypatch.setattr(site, "open_capture", lambda seed: (capture, None, truth))
+    monkeypatch.setattr(site, "solve", lambda *_, preset: presets.append(preset) or solved)
+    method = Baseline("a method", "", "nothing", lambda *_: Estimate(None, views[1]))
+    monkeypatch.setattr(site, "BASELINES", {"identity": None, "method": method})
+    monkeypatch.setattr(site, "project_repository", lambda: "https://github.com/owner/name")
+    monkeypatch.chdir(ROOT)
+    assert site.main(["--out-dir", str(tmp_path)]) == 0 and presets == ["classroom"]
+    assert f"open {tmp_path / 'index.html'} in a browser" in capsys.readouterr().out
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(PAGES)
+    assert "a method, map" in (tmp_path / "compare.html").read_text()
+    assert "mybinder.org/v2/gh/owner/name/" in (tmp_path / "index.html").read_text()
 
 
 def test_without_an_address_there_are_no_launch_links_and_a_wrong_one_is_refused():
@@ -217,16 +249,20 @@ def test_without_an_address_there_are_no_launch_links_and_a_wrong_one_is_refused
         site.launchers("https://example.org/owner/name")
 
 
-def test_address_is_that_of_pyproject(tmp_path):
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    text = (tmp_path / "pyproject.toml").read_text()
-    bare = re.sub(r"\[project\.urls\][^\[]*", "", text)
-    (tmp_path / "pyproject.toml").write_text(bare)
-    assert site.project_repository(tmp_path) == ""
-    (tmp_path / "pyproject.toml").write_text(
-        bare + '\n[project.urls]\nRepository = "https://github.com/owner/name"\n'
-    )
-    assert site.project_repository(tmp_path) == "https://github.com/owner/name"
+def test_address_is_that_of_pyproject(tmp_path, monkeypatch):
+    """As the installed package holds it."""
+    for links, address in [
+        ("", ""),
+        ("Project-URL: Issues, https://github.com/owner/name/issues\n", ""),
+        ("Project-URL: Repository, https://github.com/owner/name\n", "https://github.com/owner/name"),
+    ]:
+        folder = tmp_path / f"{len(links)}" / "dpdefocus-0.0.dist-info"
+        folder.mkdir(parents=True)
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: dpdefocus\nVersion: 0.0\n{links}\n")
+        monkeypatch.setattr(sys, "path", [str(folder.parent)])
+        assert site.project_repository() == address
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    assert site.project_repository() == ""
 
 
 def test_pictures_that_do_not_fit_are_refused(pictures):
