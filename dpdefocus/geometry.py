@@ -2,7 +2,8 @@
 
 Axes   points are [points, 2] = (x to the right, y down), in both planes.
 Units  chart points in millimetres from the chart's centre; image points in pixels, (0, 0) being the centre
-       of the first pixel. Distances of the distortion are in half diagonals of the frame, from its centre.
+       of the first pixel. Distances of the distortion are in half diagonals of the frame, from the optical
+       axis.
 """
 
 from dataclasses import dataclass
@@ -23,13 +24,15 @@ class Geometry:
 
     Args:
         homography: H, from millimetres on the chart to pixels.
-        frame: (height, width) of the photograph; its centre is c, and r is counted in half its diagonal.
+        frame: (height, width) of the photograph; r is counted in half its diagonal.
         distortion: k1, k2; positive values push the corners outwards.
+        axis: c, where the optical axis meets the photograph, (x, y) in pixels; by default its middle.
     """
 
     homography: Float[np.ndarray, "3 3"]
     frame: tuple[int, int]
     distortion: tuple[float, float] = (0.0, 0.0)
+    axis: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if not np.isfinite(self.homography).all() or abs(np.linalg.det(self.homography)) < 1e-12:
@@ -59,18 +62,12 @@ class Geometry:
         return self.distort(image[:, :2] / image[:, 2:])
 
     def shifted(self, top: int, left: int, frame: tuple[int, int]) -> "Geometry":
-        """The same map for a part of the photograph whose first pixel is (top, left).
-
-        Raises:
-            InputError: with distortion, a part that has not the photograph's centre.
-        """
-        centred = (2 * top + frame[0], 2 * left + frame[1])
-        if any(self.distortion) and centred != self.frame:
-            raise InputError("Geometry: with lens distortion, expected a part from the photograph's centre")
+        """The same map for a part of the photograph whose first pixel is (top, left)."""
         move = np.array([[1.0, 0.0, -left], [0.0, 1.0, -top], [0.0, 0.0, 1.0]])
         share = (np.hypot(*frame) / np.hypot(*self.frame)) ** 2
         k1, k2 = self.distortion
-        return Geometry(move @ self.homography, frame, (k1 * share, k2 * share**2))
+        axis = tuple(float(place) for place in self._centre - [left, top])
+        return Geometry(move @ self.homography, frame, (k1 * share, k2 * share**2), axis)
 
     @cached_property
     def _inverse(self) -> np.ndarray:
@@ -78,7 +75,7 @@ class Geometry:
 
     @property
     def _centre(self) -> np.ndarray:
-        return (np.array(self.frame[::-1]) - 1) / 2
+        return (np.array(self.frame[::-1]) - 1) / 2 if self.axis is None else np.array(self.axis)
 
     def distort(self, points: Float[np.ndarray, "points 2"]) -> Float[np.ndarray, "points 2"]:
         """Pixels at which a pinhole image's points are seen through the lens."""
