@@ -44,6 +44,7 @@ __all__ = [
     "Capture",
     "GroundTruth",
     "centre",
+    "checked_crop",
     "fetch_pixel4",
     "list_scenes",
     "load_calibration",
@@ -222,12 +223,7 @@ def load_capture(
     _same_shape(paths, raws)
     frame = raws[0].shape
     check_levels(black_level, white_level)
-    if crop is None:
-        crop = PIXEL4_CROP if frame == PIXEL4_FRAME else frame
-    if any(not 0 < part <= whole for part, whole in zip(crop, frame, strict=True)):
-        raise InputError(
-            f"crop: found {crop}, expected (height, width) up to {frame}, the size of {paths[0]}"
-        )
+    crop = checked_crop(crop, frame, f"the size of {paths[0]}")
 
     calibration = load_calibration(calibration_dir, black_level, white_level)
     _check_fit(calibration, crop, frame, calibration_dir)
@@ -239,6 +235,21 @@ def load_capture(
     if calibration.white is not None:
         views[1] = views[1] * centre(relative_vignetting(calibration.white), crop)
     return Capture(np.stack(views), paths[0].name, saturated), calibration
+
+
+def checked_crop(crop: tuple[int, int] | None, frame: tuple[int, int], of: str) -> tuple[int, int]:
+    """The part of a frame, from its centre, that kernels cover; both (height, width).
+
+    By default the released 1008 x 1344 pixels of a Pixel 4's frame, and the whole of any other.
+
+    Raises:
+        InputError: it is larger than the frame; ``of`` says whose frame that is.
+    """
+    if crop is None:
+        crop = PIXEL4_CROP if frame == PIXEL4_FRAME else frame
+    if any(not 0 < part <= whole for part, whole in zip(crop, frame, strict=True)):
+        raise InputError(f"crop: found {crop}, expected (height, width) up to {frame}, {of}")
+    return crop
 
 
 def load_ground_truth(data_dir: str | Path, scene: str) -> GroundTruth:
