@@ -23,11 +23,14 @@ import ablations as benchmark  # noqa: E402
 SHORT = FastSettings(hypotheses=7, sweeps=(4,), layers=3)
 
 
+def camera_of(*gain):
+    """The camera of the synthetic set with the same kernel everywhere; of one shape, so compiled once."""
+    return replace(ablations.tiny_camera(*gain), pupil=lens.field_varying(1, 1, samples=33))
+
+
 @pytest.fixture(scope="module")
 def case():
-    camera = ablations.tiny_camera()
-    camera = replace(camera, pupil=lens.field_varying(1, 1, samples=33))
-    case = ablations.synthetic("cards", 1, 48, 64, camera)
+    case = ablations.synthetic("cards", 1, 48, 64, camera_of())
     # A calibration knows kernels up to a shift that both views share; here it is one pixel.
     return case._replace(calibration=Calibration(np.roll(case.calibration.kernels, 1, axis=-1)))
 
@@ -125,7 +128,7 @@ def test_published_optimisation_makes_the_changes_and_is_compiled_once(case):
 
 
 def test_synthetic_captures_have_their_sizes_and_noise():
-    quiet, noisy = ablations.tiny_camera(), ablations.tiny_camera(ablations.PUBLISHED_GAIN)
+    quiet, noisy = camera_of(), camera_of(ablations.PUBLISHED_GAIN)
     assert quiet.kernel_size == noisy.kernel_size and noisy.sensor.gain > 10 * quiet.sensor.gain
     case = ablations.synthetic("cards", 0, 48, 64, noisy)
     known = case.truth.defocus_map[case.truth.mask]

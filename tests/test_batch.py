@@ -32,21 +32,31 @@ f()
 """
 
 
+def lesson(code, folder):
+    """Writes a lesson whose last cell is the given code."""
+    cells = [
+        nbformat.v4.new_markdown_cell("# A lesson\n\n$$\\hat I_s = \\sum_i t_i c_i \\tag{1}$$"),
+        nbformat.v4.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}),
+        nbformat.v4.new_code_cell(code),
+    ]
+    metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), folder / "lesson.ipynb")
+    return folder / "lesson.ipynb"
+
+
 @pytest.fixture
 def notebook(tmp_path):
-    """Writes a lesson whose last cell is the given code."""
+    return lambda code: lesson(code, tmp_path)
 
-    def write(code):
-        cells = [
-            nbformat.v4.new_markdown_cell("# A lesson\n\n$$\\hat I_s = \\sum_i t_i c_i \\tag{1}$$"),
-            nbformat.v4.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}),
-            nbformat.v4.new_code_cell(code),
-        ]
-        metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), tmp_path / "lesson.ipynb")
-        return tmp_path / "lesson.ipynb"
 
-    return write
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run that went well: what it printed, and the folder of what it left."""
+    folder = tmp_path_factory.mktemp("batch")
+    out = folder / "out"
+    out.mkdir()
+    (out / "lesson.failed.ipynb").write_text("of an earlier run")
+    return batch(lesson(FIGURE, folder), "--out-dir", out, "-p", "scene", "001", "-p", "seed", "7"), out
 
 
 def batch(*arguments):
@@ -54,11 +64,8 @@ def batch(*arguments):
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
-def test_run_leaves_the_executed_notebook_and_a_report_that_needs_no_network(notebook, tmp_path):
-    out = tmp_path / "out"
-    out.mkdir()
-    (out / "lesson.failed.ipynb").write_text("of an earlier run")
-    done = batch(notebook(FIGURE), "--out-dir", out, "-p", "scene", "001", "-p", "seed", "7")
+def test_run_leaves_the_executed_notebook_and_a_report_that_needs_no_network(finished):
+    done, out = finished
     assert done.returncode == 0, done.stderr
     assert str(out) in done.stdout
     assert sorted(path.name for path in out.iterdir()) == ["lesson.html", "lesson.ipynb"]
@@ -69,9 +76,8 @@ def test_run_leaves_the_executed_notebook_and_a_report_that_needs_no_network(not
     assert "Plotly.newPlot" in report and "plotly.js v" in report  # the figure, and the program that draws it
 
 
-def test_report_draws_figures_and_formulas_in_a_browser_without_a_network(browser, notebook, tmp_path):  # noqa: F811
-    assert batch(notebook(FIGURE), "--out-dir", tmp_path / "out").returncode == 0
-    with Opened(browser, tmp_path / "out" / "lesson.html") as opened:
+def test_report_draws_figures_and_formulas_in_a_browser_without_a_network(browser, finished):  # noqa: F811
+    with Opened(browser, finished[1] / "lesson.html") as opened:
         opened.page.wait_for_selector(".main-svg .scatterlayer path.js-line", state="attached")
         assert opened.page.locator("math munder").count() == 1
         assert opened.page.locator(".equation-number").inner_text() == "(1)"

@@ -1,5 +1,7 @@
 """Which capture a lesson's parameters name."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -8,34 +10,53 @@ from dpdefocus.captures import open_capture
 from dpdefocus.errors import InputError
 
 
-def test_synthetic_capture_comes_with_its_truth_and_follows_the_seed():
-    opened = open_capture(seed=3)
-    shot = simulate.demo_capture(3)
-    np.testing.assert_array_equal(opened.capture.views, shot.views)
-    np.testing.assert_array_equal(opened.calibration.kernels, shot.kernels)
-    np.testing.assert_array_equal(opened.truth.defocus_map, shot.defocus_map)
-
-
-def test_own_capture_is_read_from_its_files(tmp_path):
-    shot = simulate.demo_capture(0)
-    shot.write(tmp_path)
-    opened = open_capture(
-        left=str(tmp_path / "left.png"),
-        right=str(tmp_path / "right.png"),
-        calibration_dir=str(tmp_path / "calibration"),
+def demo_capture(seed):
+    """In place of the simulated capture: what of one is looked at here, every seed another."""
+    images = np.random.default_rng(seed).uniform(0.1, 0.6, (4, 60, 80)).astype(np.float32)
+    kernels = np.random.default_rng(seed).random((2, 3, 2, 5, 5), np.float32)
+    return SimpleNamespace(
+        views=images[:2],
+        raw=images[:2],
+        vignetting=np.ones_like(images[:2]),
+        all_in_focus=images[2],
+        defocus_map=images[3],
+        valid=images[2] > 0.2,
+        saturated=images[3] > 0.5,
+        kernels=kernels / kernels.sum((-2, -1), keepdims=True),
+        camera=simulate.small_camera(),
     )
+
+
+@pytest.fixture
+def written(tmp_path):
+    """A capture, and the arguments that name its files."""
+    shot = demo_capture(0)
+    simulate.Simulated.write(shot, tmp_path)
+    files = {"left": "left.png", "right": "right.png", "calibration_dir": "calibration"}
+    return shot, {name: str(tmp_path / file) for name, file in files.items()}
+
+
+def test_synthetic_capture_comes_with_its_truth_and_follows_the_seed(monkeypatch):
+    monkeypatch.setattr(simulate, "demo_capture", demo_capture)
+    shot, opened = demo_capture(3), open_capture(seed=3)
+    np.testing.assert_array_equal(opened.capture.views, shot.views)
+    np.testing.assert_array_equal(opened.capture.saturated, shot.saturated)
+    np.testing.assert_array_equal(opened.calibration.kernels, shot.kernels)
+    for found, true in zip(opened.truth, (shot.all_in_focus, shot.defocus_map, shot.valid), strict=True):
+        np.testing.assert_array_equal(found, true)
+
+
+def test_own_capture_is_read_from_its_files(written):
+    shot, files = written
+    opened = open_capture(**files)
     assert opened.truth is None
     np.testing.assert_allclose(opened.capture.views, shot.views, atol=2e-3)
 
 
-def test_levels_of_ones_own_camera_are_those_given(tmp_path):
-    shot = simulate.demo_capture(0)
-    shot.write(tmp_path)
-    files = {name: str(tmp_path / name) for name in ("left.png", "right.png", "calibration")}
-    names = ("left", "right", "calibration_dir")
-    given = dict(zip(names, files.values(), strict=True))
-    darker = open_capture(**given, black_level=2048).capture.views[0]
-    expected = np.maximum(open_capture(**given).capture.views[0] - 1024 / 16383, 0)
+def test_levels_of_ones_own_camera_are_those_given(written):
+    _, files = written
+    darker = open_capture(**files, black_level=2048).capture.views[0]
+    expected = np.maximum(open_capture(**files).capture.views[0] - 1024 / 16383, 0)
     np.testing.assert_allclose(darker, expected, atol=1e-6)
 
 
