@@ -13,17 +13,17 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import cv2
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Float32
 
 from dpdefocus import cost_aggregation, metrics, stereo, symmetry, wiener_selection
+from dpdefocus.bias import MIDDLE_GREY
 from dpdefocus.data import Calibration, Capture, GroundTruth
 from dpdefocus.errors import InputError
 from dpdefocus.guided_filter import guided_filter
-from dpdefocus.overlap import Overlap, centred
+from dpdefocus.overlap import Overlap
 from dpdefocus.presets import FastSettings
-from dpdefocus.solve import MIDDLE_GREY, REACH, reduce
+from dpdefocus.solve import REACH, normalised, reduce
 from dpdefocus.wiener import kernel_deviation, kernel_reach
 
 Image = Float32[np.ndarray, "height width"]
@@ -80,14 +80,12 @@ class Prepared(NamedTuple):
 def prepare(capture: Capture, calibration: Calibration) -> Prepared:
     """Views and kernels as the default preset has them, and the sizes that it tries."""
     settings = FastSettings()
-    gain = MIDDLE_GREY / float(capture.views.mean())
-    views = capture.views * np.float32(gain)
-    kernels = centred(jnp.asarray(calibration.kernels))
+    gain, views, kernels = normalised(capture, calibration)
     reduction = max(1, round(kernel_deviation(kernels) / settings.blur_per_pixel))
-    small = np.asarray(reduce(jnp.asarray(views), reduction))
+    small = np.asarray(reduce(views, reduction))
     sizes = np.linspace(settings.nearest, settings.farthest, settings.hypotheses, dtype=np.float32)
     reach = kernel_reach(kernels, REACH)
-    return Prepared(gain, views, small, reduction, np.asarray(kernels), reach, sizes)
+    return Prepared(gain, np.asarray(views), small, reduction, np.asarray(kernels), reach, sizes)
 
 
 def identity(capture: Capture, calibration: Calibration) -> Estimate:
