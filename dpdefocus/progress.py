@@ -16,4 +16,5 @@ def progress(iterable: Iterable, description: str, total: int | None = None) -> 
 
     A bar inside another one goes when it is done.
     """
-    return tqdm(iterable, desc=description, total=total, leave=None, disable=is_batch())
+    inner = bool(getattr(tqdm, "_instances", ()))
+    return tqdm(iterable, desc=description, total=total, leave=not inner, disable=is_batch())
