@@ -9,6 +9,7 @@ sums over frequencies are means here, which do not grow with the image.
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Inexact
@@ -75,6 +76,7 @@ def poisson_gaussian_correction(
     return blocked_share(kernels, ratio)[:, None, None] * (gain * local_mean + offset)[None]
 
 
+@jax.jit
 def blocked_share(
     kernels: Float[Array, "layers rows cols views kernel kernel"], ratio: Float[Array, ""] | float
 ) -> Float[Array, " layers"]:
@@ -94,6 +96,7 @@ class EnergyTerms(NamedTuple):
     noise: Float[Array, "height width"]
 
 
+@jax.jit
 def expected_energy(
     truth: Inexact[Array, "views height width"],
     hypothesis: Inexact[Array, "views height width"],
@@ -115,6 +118,7 @@ def expected_energy(
     return expected_energy_of_noise(truth, hypothesis, variances, 1 / prior, noise_variance * prior)
 
 
+@jax.jit
 def expected_energy_of_noise(
     truth: Inexact[Array, "views height width"],
     hypothesis: Inexact[Array, "views height width"],
@@ -143,6 +147,7 @@ def expected_energy_of_noise(
     return EnergyTerms(scene_power * crossed / denominator, shrunk + left_over)
 
 
+@jax.jit
 def evidence_correction(
     hypothesis: Inexact[Array, "views height width"],
     noise_variance: Float[Array, ""] | float,

@@ -5,8 +5,10 @@ seen to fail. Every check is deterministic for its seed and gives one line that 
 units as in `bias_trials`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy.stats import kstest
@@ -14,6 +16,7 @@ from scipy.stats import kstest
 from dpdefocus import bias, blur, mpi
 from dpdefocus.bias_trials import (
     CORRECTIONS,
+    Curves,
     band_means,
     distribution_of_mean,
     energies,
@@ -25,18 +28,11 @@ from dpdefocus.bias_trials import (
     minimum,
     sample_photons,
     sample_views,
+    shift_of_first_order,
     unitary,
 )
-from dpdefocus.derivation import (
-    CheckFailed,
-    Frequency,
-    abs2,
-    check_expectation,
-    check_numbers,
-    confidence_interval,
-    eq37,
-    random_frequencies,
-)
+from dpdefocus.checks import CheckFailed, check_expectation, check_numbers, confidence_interval
+from dpdefocus.derivation import Frequency, abs2, eq37, noise_term, random_frequencies
 
 SINGLE = 2e-5  # relative, for what the library computes in single precision
 BY_BAND = 1e-3  # the same, where a mismatch is a small difference of large products
@@ -58,7 +54,7 @@ def convolution_theorem(seed: int, kernel_transform: Callable = np.fft.fft2) -> 
 
 
 def sums_of_squares(seed: int, transform: Callable = unitary) -> str:
-    """(26): a sum of squares over pixels is the sum over frequencies (Parseval), if the transform is unitary."""
+    """(26): sums of squares over pixels and frequencies agree (Parseval), if the transform is unitary."""
     image = np.random.default_rng(seed).normal(size=(8, 8))
     check_numbers("Parseval", (image**2).sum(), abs2(transform(image)).real.sum())
     return "sum over pixels = sum over frequencies"
@@ -72,7 +68,8 @@ def single_layer(seed: int, render: Callable = mpi.render) -> str:
     layers, opaque, grid = (jnp.asarray(x, jnp.float32) for x in (image[None], np.ones((1, 24, 24)), kernels))
     grid = grid[None, None, None]
     tiling = blur.tiling_of(24, 24, grid)
-    rendered = np.asarray(render(layers, opaque, blur.kernel_spectra(grid, tiling), tiling))
+    program = jax.jit(lambda *mpi, grid: render(*mpi, blur.kernel_spectra(grid, tiling), tiling))
+    rendered = np.asarray(program(layers, opaque, grid=grid))
     direct = []
     for kernel in kernels:
         padded = np.zeros((24, 24))
@@ -112,9 +109,33 @@ def average_of(
     return f"{name}: {draws} sampled scenes and noises average to it within 99 % intervals, {at} frequencies"
 
 
-def energy_at_every_band(
+class Sampled(NamedTuple):
+    """Energies of sampled captures at one hypothesis, by frequency band, and the kernels they belong to."""
+
+    truth: np.ndarray  # spectra [views, length, length]
+    hypothesis: np.ndarray
+    energies: np.ndarray  # [draws, bands]
+
+
+class SampledBands(NamedTuple):
+    """Samples [hypotheses] for each kernel family, the constants they were drawn with, and the bands' map."""
+
+    families: Mapping[str, list[Sampled]]
+    sizes: Sequence[float]
+    noise_variance: float
+    prior: float
+    rings: np.ndarray
+
+    def mean_energy(self, one: Sampled, expected: Callable = bias.expected_energy):
+        """(37) in every band."""
+        kernels = jnp.asarray(one.truth), jnp.asarray(one.hypothesis)
+        terms = expected(*kernels, self.noise_variance, self.prior)
+        return band_means(np.asarray(terms.mismatch) + np.asarray(terms.noise), self.rings)
+
+
+def sampled_bands(
     seed: int,
-    families: dict,
+    families: Mapping,
     true_size: float,
     hypotheses: Sequence[float],
     noise_variance: float,
@@ -122,29 +143,40 @@ def energy_at_every_band(
     draws: int,
     length: int = 48,
     bands: int = 12,
-    expected: Callable = bias.expected_energy,
-) -> tuple[dict, int]:
+) -> SampledBands:
+    """Captures of each kernel family at the true size, and their energies (26) at each hypothesis by band."""
+    rings = frequency_bands(length, bands)
+    sampled = {}
+    for index, (family, pupil) in enumerate(families.items()):
+        truth, *tried = kernel_spectra(pupil, [true_size, *hypotheses], length)
+        observed = sample_views(1000 * seed + index, truth, noise_variance, prior, draws)
+        sampled[family] = [
+            Sampled(truth, kernels, energy_by_band(observed, kernels, noise_variance * prior, rings))
+            for kernels in tried
+        ]
+    return SampledBands(sampled, hypotheses, noise_variance, prior, rings)
+
+
+def energy_at_every_band(
+    sampled: SampledBands, expected: Callable = bias.expected_energy
+) -> tuple[dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]], int]:
     """(28) → (37) on images: sampled energy against (37) in every band, for each family and hypothesis.
 
     Gives for each family the ratio sampled / expected and the lower and upper end of its interval, each
-    [hypotheses, bands], and how many intervals would miss if each had its 99 % alone. The intervals given hold
-    all together at 99 % (Bonferroni), and every one of them must contain one. They rest on the distribution of
-    the energy (`energy_cumulants`) and not on its spread in the sample.
+    [hypotheses, bands], and how many intervals would miss if each had its 99 % alone. The intervals given
+    hold all together at 99 % (Bonferroni), and every one of them must contain one. They rest on the
+    distribution of the energy (`energy_cumulants`) and not on its spread in the sample.
     """
-    rings = frequency_bands(length, bands)
     outside = (1 - CONFIDENCE) / 2
-    joint = outside / (len(families) * len(hypotheses) * bands)
+    joint = outside / (len(sampled.families) * len(sampled.sizes) * (sampled.rings.max() + 1))
     ratios, missed = {}, 0
-    for index, (family, pupil) in enumerate(families.items()):
-        truth = kernel_spectra(pupil, [true_size], length)[0]
-        observed = sample_views(1000 * seed + index, truth, noise_variance, prior, draws)
+    for family, samples in sampled.families.items():
         rows = []
-        for size in hypotheses:
-            kernels = kernel_spectra(pupil, [size], length)[0]
-            sampled = energy_by_band(observed, kernels, noise_variance * prior, rings).mean(0)
-            terms = expected(jnp.asarray(truth), jnp.asarray(kernels), noise_variance, prior)
-            ratio = sampled / band_means(terms.mismatch + terms.noise, rings)
-            cumulants = energy_cumulants(truth, kernels, noise_variance, prior, rings)
+        for size, one in zip(sampled.sizes, samples, strict=True):
+            ratio = one.energies.mean(0) / sampled.mean_energy(one, expected)
+            constants = sampled.noise_variance, sampled.prior, sampled.rings
+            cumulants = energy_cumulants(one.truth, one.hypothesis, *constants)
+            draws = len(one.energies)
             spread = distribution_of_mean(cumulants, draws)
             # The energy's scale is the unknown: its quantiles, by their mean, divide the ratio.
             at = [spread.ppf(share) / cumulants[0] for share in (1 - joint, joint, 1 - outside, outside)]
@@ -152,9 +184,9 @@ def energy_at_every_band(
             if not ((low <= 1) & (high >= 1)).all():
                 worst = int(np.argmax(np.abs(ratio - 1) / (high - low)))
                 raise CheckFailed(
-                    f"(37), {family}, d = {size:g}: in band {worst} sampled energies are {ratio[worst]:.4f} of "
-                    f"what is expected; their interval is {low[worst]:.4f} to {high[worst]:.4f} over {draws} "
-                    "draws."
+                    f"(37), {family}, d = {size:g}: in band {worst} sampled energies are {ratio[worst]:.4f} "
+                    f"of what is expected; their interval is {low[worst]:.4f} to {high[worst]:.4f} over "
+                    f"{draws} draws."
                 )
             missed += int(((alone_low > 1) | (alone_high < 1)).sum())
             rows.append((ratio, low, high))
@@ -162,42 +194,88 @@ def energy_at_every_band(
     return ratios, missed
 
 
-def energy_distribution(
-    seed: int,
-    families: dict,
-    true_size: float,
-    hypotheses: Sequence[float],
-    noise_variance: float,
-    prior: float,
-    draws: int,
-    length: int = 48,
-    bands: int = 12,
-    cumulants: Callable = energy_cumulants,
-) -> str:
+def energy_distribution(sampled: SampledBands, cumulants: Callable = energy_cumulants) -> str:
     """Energies of single captures are distributed as `energy_cumulants` says.
 
     The first cumulant is (37) in every band; the rest by Kolmogorov's and Smirnov's test over all bands, all
     families and hypotheses together at 99 %.
     """
-    rings = frequency_bands(length, bands)
-    least = (1 - CONFIDENCE) / (len(families) * len(hypotheses))
-    for index, (family, pupil) in enumerate(families.items()):
-        truth = kernel_spectra(pupil, [true_size], length)[0]
-        observed = sample_views(1000 * seed + index, truth, noise_variance, prior, draws)
-        for size in hypotheses:
-            kernels = kernel_spectra(pupil, [size], length)[0]
-            found = cumulants(truth, kernels, noise_variance, prior, rings)
-            terms = bias.expected_energy(jnp.asarray(truth), jnp.asarray(kernels), noise_variance, prior)
+    least = (1 - CONFIDENCE) / (len(sampled.families) * len(sampled.sizes))
+    for family, samples in sampled.families.items():
+        for size, one in zip(sampled.sizes, samples, strict=True):
+            constants = sampled.noise_variance, sampled.prior, sampled.rings
+            found = cumulants(one.truth, one.hypothesis, *constants)
             name = f"distribution of the energy, {family}, d = {size:g}"
-            check_numbers(name, found[0], band_means(terms.mismatch + terms.noise, rings), BY_BAND)
-            samples = energy_by_band(observed, kernels, noise_variance * prior, rings)
+            check_numbers(name, found[0], sampled.mean_energy(one), BY_BAND)
             # Bands are independent, so that their places in their own distributions are one sample.
-            chance = kstest(distribution_of_mean(found, 1).cdf(samples).ravel(), "uniform").pvalue
+            chance = kstest(distribution_of_mean(found, 1).cdf(one.energies).ravel(), "uniform").pvalue
             if not chance >= least:
                 raise CheckFailed(
-                    f"{name}: a fit as bad as this has a chance of {chance:.2g}; expected {least:.2g} or more."
+                    f"{name}: a fit as bad as this has a chance of {chance:.2g}; expected {least:.2g} or "
+                    "more."
                 )
+    draws = len(next(iter(sampled.families.values()))[0].energies)
     return f"energies of {draws} captures are distributed as predicted"
+
+
+def curves_in_double(truth, hypotheses, noise_variance: float, prior: float) -> Curves:
+    """`expected_curves` by the proof's formulas in double precision: weak noise moves minima by little."""
+    truth, hypotheses = (np.asarray(spectra, np.complex128) for spectra in (truth, hypotheses))
+    f = Frequency(tuple(np.moveaxis(hypotheses, 1, 0)), tuple(truth), 0, (0, 0), noise_variance, prior)
+    noise, shares = noise_term(f), f.ratio / f.B
+    evidence = noise_variance * np.log((2 + f.ratio) * shares / f.ratio)
+    terms = eq37(f) - noise, noise, noise_variance * shares, evidence
+    return Curves(*(term.real.mean((-2, -1)) for term in terms))
+
+
+class WeakShift(NamedTuple):
+    """How far weak noise moves the minimum of (37), in pixels: exactly, and by slope over curvature."""
+
+    exact: float
+    first_order: float
+
+
+def shift_by_weak_noise(
+    pupil,
+    true_size: float,
+    noise_variance: float,
+    prior: float,
+    length: int = 48,
+    expected: Callable = curves_in_double,
+    first_order: Callable = shift_of_first_order,
+) -> WeakShift:
+    """Weak noise moves the minimum towards small blur, by the noise's slope over the mismatch's curvature.
+
+    To first order: they agree to 30 %.
+    """
+    sizes = true_size + 0.01 * np.arange(-20, 21)
+    spectra = kernel_spectra(pupil, [true_size, *sizes], length)
+    curves = expected(spectra[0], spectra[1:], noise_variance, prior)
+    exact = float(minimum(sizes, curves.energy)) - true_size
+    first = first_order(sizes, curves, true_size)
+    if not (exact < 0 and abs(exact - first) < 0.3 * abs(first)):
+        raise CheckFailed(
+            f"weak noise: the minimum moves by {exact:+.3f} px, slope over curvature {first:+.3f} px; "
+            "expected a move towards small blur, and the two alike."
+        )
+    return WeakShift(exact, first)
+
+
+def corrected_shifts(curves: Curves, sizes: np.ndarray, true_size: float) -> dict[str, float]:
+    """Shift of the minimum of (37) less each correction: (5) leaves about half, the evidence's leaves none.
+
+    Nor does the whole second term, once taken off, which needs the true size.
+    """
+    shift = {which: float(minimum(sizes, curves.corrected(which))) - true_size for which in CORRECTIONS}
+    exact = float(minimum(sizes, curves.mismatch)) - true_size
+    gone = max(abs(shift["evidence"]), abs(exact)) < 0.01
+    if not (gone and 0.8 * shift["none"] < shift["(5)"] < 0.3 * shift["none"]):
+        raise CheckFailed(
+            f"corrections: the minimum lies off the truth by {shift['none']:.3f} px, less (5) by "
+            f"{shift['(5)']:.3f} px, less evidence by {shift['evidence']:.3f} px, less the second term by "
+            f"{exact:.3f} px; expected less (5) about half of the first, below zero, and none in the others."
+        )
+    return shift
 
 
 def shift_of_the_minimum(
@@ -242,8 +320,8 @@ def least_at_the_truth(seed: int, correction: Callable = bias.evidence_correctio
         constants = float(f.variance.item()), float(f.prior.item())
 
         def corrected(kernels, truth=truth, constants=constants):
-            terms = bias.expected_energy(truth, kernels, *constants)
-            return np.asarray(terms.mismatch + terms.noise - correction(kernels, *constants))
+            mismatch, noise = bias.expected_energy(truth, kernels, *constants)
+            return np.asarray(mismatch) + np.asarray(noise) - np.asarray(correction(kernels, *constants))
 
         below = corrected(truth) - corrected(other)
         if not below.max() <= SINGLE:
@@ -306,6 +384,6 @@ def photon_energy(
     power = jnp.asarray(abs2(unitary(scene)).real, jnp.float32)
     arrays = (jnp.asarray(truth), jnp.asarray(kernels), jnp.asarray(level, jnp.float32))
     terms = bias.expected_energy_of_noise(*arrays, power, ratio)
-    predicted = band_means(terms.mismatch + terms.noise, rings)
+    predicted = band_means(np.asarray(terms.mismatch) + np.asarray(terms.noise), rings)
     check_expectation("(37) with photon noise", samples, predicted)
     return "(37) with sigma^2 = a mean(I) + b: within 99 % intervals in all 8 bands"

@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 from dpdefocus.bias import MIDDLE_GREY
 from dpdefocus.bias_trials import CORRECTIONS, minimum
 from dpdefocus.data import Calibration, Capture
-from dpdefocus.overlap import Overlap, blend, centred, cut, frequencies, scaled_spectra
+from dpdefocus.overlap import Overlap, blend, centred, cut, frequencies, mirrored, scaled_spectra
 from dpdefocus.presets import PRESETS
 from dpdefocus.simulate import Simulated
 from dpdefocus.solve import REACH, estimate_defocus, measured_noise, normalised
@@ -64,10 +64,7 @@ def plane_energies(
     fy, fx = frequencies(overlap)
     spectra = jnp.moveaxis(jnp.fft.rfft2(cut(views, overlap)), 0, 2)
     ratios = jnp.full((fy.size, fx.size), ratio, jnp.float32)
-    # Every column of a real-input transform but the first and the last stands for its mirror image too.
-    twice = np.full(fx.shape, 2.0, np.float32)
-    twice[0] = twice[-1] = 1
-    share = jnp.asarray(twice / (twice.sum() * fy.size))
+    share = jnp.asarray(mirrored(overlap.tile[1]) / (overlap.tile[0] * overlap.tile[1]))
 
     def of_size(size):
         scaled = scaled_spectra(kernels, size, fy, fx)
@@ -121,14 +118,35 @@ def plane_maps(
     }
 
 
+def with_photon_noise(
+    clean: Float[np.ndarray, "views height width"], noise_variance: float, seed: int
+) -> Float[np.ndarray, "views height width"]:
+    """Views with photon noise and no other, in linear raw as they were.
+
+    A photo-electron is worth ``a = σ² mean(I) / 0.5²`` of linear raw. Multiplied by ``0.5 / mean(I)``, as
+    the solver does, the views so have the noise variance ``2 σ² I``: σ² where they are middle grey, of
+    ``0.5² / σ²`` photo-electrons. Their number is taken as normally distributed, since a generator of Poisson
+    numbers that meets another last digit of the light, on another machine, goes on with other noise. Light
+    stays at or above zero; nothing is cut off at the top.
+
+    Args:
+        clean: views without noise.
+        noise_variance: ``σ²``, in squares of views of mean 0.5.
+        seed: of the noise.
+    """
+    light = np.maximum(clean, 0).astype(np.float64)
+    electron = noise_variance * light.mean() / MIDDLE_GREY**2
+    # A stream of its own: textures are drawn from the generator of the seed itself.
+    rng = np.random.default_rng((seed, 1))
+    noisy = light + np.sqrt(electron * light) * rng.normal(size=light.shape)
+    return np.maximum(noisy, 0).astype(np.float32)
+
+
 def noisy_capture(simulated: Simulated, noise_variance: float, seed: int) -> tuple[Capture, Calibration]:
-    """A simulated capture with photon noise of the given variance at middle grey, the mean brought there."""
-    clean = np.maximum(simulated.clean_views, 0).astype(np.float64)
-    electron = noise_variance * clean.mean() / MIDDLE_GREY**2
-    views = electron * np.random.default_rng(seed).poisson(clean / electron)
+    """What is simulated, `with_photon_noise` only, as a capture; no pixel of it is saturated."""
+    views = with_photon_noise(simulated.clean_views, noise_variance, seed)
     name = f"simulated, noise variance {noise_variance:g}"
-    saturated = np.zeros_like(simulated.saturated)
-    return Capture(views.astype(np.float32), name, saturated), Calibration(simulated.kernels)
+    return Capture(views, name, np.zeros_like(simulated.saturated)), Calibration(simulated.kernels)
 
 
 def map_error(capture: Capture, calibration: Calibration, simulated: Simulated, preset: str) -> float:

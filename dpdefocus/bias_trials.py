@@ -19,6 +19,7 @@ from dpdefocus.errors import InputError
 from dpdefocus.wiener import hypothesis_energy
 
 CORRECTIONS = ("none", "(5)", "evidence")
+SIZES_AT_ONCE = 8  # of one compiled program, which serves any number of sizes
 
 
 def kernel_families() -> dict[str, lens.Pupil]:
@@ -34,14 +35,24 @@ def kernel_families() -> dict[str, lens.Pupil]:
     }
 
 
-def kernel_spectra(pupil: lens.Pupil, sizes, length: int) -> Complex[np.ndarray, "n views length length"]:
-    """Transforms of a pupil's kernels at defocus sizes [n], centred, over a field of `length` pixels a side."""
+def kernels_in_field(pupil: lens.Pupil, sizes, length: int) -> Float[np.ndarray, "n views field field"]:
+    """A pupil's kernels at defocus sizes [n], on the largest odd field within `length` pixels a side."""
     sizes = np.atleast_1d(np.asarray(sizes, np.float32))
-    field = pupil.kernel_size(float(np.abs(sizes).max()))
-    if field > length:
-        raise InputError(f"sizes: kernels of {field} pixels; expected to fit the field of {length} pixels.")
-    padded = np.zeros((len(sizes), 2, length, length), np.float32)
-    padded[..., :field, :field] = np.asarray(pupil.kernels(sizes, field))[:, 0, 0]
+    needed = pupil.kernel_size(float(np.abs(sizes).max()))
+    field = length - 1 + length % 2
+    if needed > field:
+        raise InputError(f"sizes: kernels of {needed} pixels; expected to fit the field of {length} pixels.")
+    batches = -(-len(sizes) // SIZES_AT_ONCE)
+    whole = np.resize(sizes, (batches, SIZES_AT_ONCE))
+    kernels = np.concatenate([np.asarray(pupil.kernels(batch, field))[:, 0, 0] for batch in whole])
+    return kernels[: len(sizes)]
+
+
+def kernel_spectra(pupil: lens.Pupil, sizes, length: int) -> Complex[np.ndarray, "n views length length"]:
+    """Transforms of a pupil's kernels at defocus sizes [n], centred, over a field of `length` pixels."""
+    kernels = kernels_in_field(pupil, sizes, length)
+    field = kernels.shape[-1]
+    padded = np.pad(kernels, ((0, 0), (0, 0), (0, length - field), (0, length - field)))
     centred = np.roll(padded, (-(field // 2), -(field // 2)), (-2, -1))
     return np.fft.fft2(centred).astype(np.complex64)
 
@@ -56,7 +67,7 @@ def unitary(images):
 def sample_views(
     seed: int, truth: Complex[np.ndarray, "views size size"], noise_variance: float, prior: float, draws: int
 ) -> Complex[np.ndarray, "draws views size size"]:
-    """Spectra of captures by the model of the proof: a white scene of power 1/|Φ|², blurred, and white noise."""
+    """Captures by the model of the proof, as spectra: a white scene of power 1/|Φ|², blurred, and noise."""
     rng = np.random.default_rng(seed)
     shape = truth.shape[-2:]
     scene = unitary(rng.normal(size=(draws, 1, *shape))) / np.sqrt(prior)
@@ -67,7 +78,7 @@ def sample_views(
 def sample_photons(
     seed: int, views: Float[np.ndarray, "views size size"], gain: float, offset: float, draws: int
 ) -> Complex[np.ndarray, "draws views size size"]:
-    """Spectra of captures of the same noise-free views with Poisson–Gaussian noise of variance ``a I + b``."""
+    """Spectra of captures of the same views with Poisson–Gaussian noise of variance ``a I + b``."""
     rng = np.random.default_rng(seed)
     counts = rng.poisson(np.maximum(views, 0) / gain, size=(draws, *views.shape))
     noisy = gain * counts + rng.normal(size=counts.shape) * np.sqrt(offset)
@@ -115,7 +126,9 @@ def expected_curves(truth, hypotheses, noise_variance: float, prior: float) -> C
     """(37) term by term, (5) and the evidence's correction, for kernels [views, ...] and hypotheses [n,
     views, ...].
     """
-    return Curves(*(np.asarray(x, np.float64) for x in _curves(truth, hypotheses, noise_variance, prior)))
+    # One type of numbers, lest a NumPy scalar have the program compiled a second time.
+    found = _curves(truth, hypotheses, float(noise_variance), float(prior))
+    return Curves(*(np.asarray(each, np.float64) for each in found))
 
 
 @jax.jit
@@ -196,10 +209,10 @@ def energy_cumulants(
 ) -> Float[np.ndarray, "3 bands"]:
     """First three cumulants of one capture's energy in each band, for the captures of `sample_views`.
 
-    At each frequency the energy is a quadratic form ``Iᴴ M I`` in the two views, ``M = 1 − K Kᴴ/B``, and the
-    views are Gaussian with the covariance ``Σ = K⋆ K⋆ᴴ/|Φ|² + σ²``. Its n-th cumulant is ``(n−1)! tr (Σ M)ⁿ``,
-    the first of which is (37). A real image has each frequency twice, f and −f: a band of m frequencies is the
-    mean of m/2 independent energies, or for their own mirror images of half a one, of twice the spread, so that
+    At each frequency the energy is a quadratic form ``Iᴴ M I`` in the two views, ``M = 1 − K Kᴴ/B``, which
+    are Gaussian with the covariance ``Σ = K⋆ K⋆ᴴ/|Φ|² + σ²``. Its n-th cumulant is ``(n−1)! tr (Σ M)ⁿ``; the
+    first is (37). A real image has each frequency twice, f and −f: a band of m frequencies is the mean of
+    m/2 independent energies, or for their own mirror images of half a one, of twice the spread, so that
     ``κ_n = (n−1)!/2 Σ_f tr (2 Σ M / m)ⁿ``.
     """
     kernels, true = (np.asarray(x, np.complex128) for x in (hypothesis, truth))
@@ -218,7 +231,7 @@ def energy_cumulants(
 
 
 def distribution_of_mean(cumulants: Float[np.ndarray, "3 bands"], draws: int):
-    """Distribution of the mean over `draws` captures, by band: the shifted gamma of its first three cumulants.
+    """Distribution of the mean over `draws` captures, by band: the shifted gamma of three cumulants.
 
     A sum of that many weighted χ² is nearly a gamma distribution; lesson 3 tests how nearly.
     """

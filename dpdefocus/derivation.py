@@ -2,8 +2,7 @@
 
 Every formula is a function of one `Frequency`: of numbers, of arrays (one entry for each frequency) or of
 sympy symbols. A `Step` says that two formulas are equal, or equal on average over scene and noise. `check`
-proves it by algebra on symbols and tries it on random kernels; the other checks compare arrays, and sampled
-noise with expectations. A check that fails raises `CheckFailed`.
+proves it by algebra on symbols and tries it on random kernels; where it fails it raises `checks.CheckFailed`.
 
 Symbols: v = l, r; K the kernels' transforms at the hypothesis d, K⋆ at the true size, C the scene, N the
 noise, σ² its variance, |Φ|² the prior, r = σ²|Φ|², ``B = Σ_v |K^v|² + r``, and two sums that keep returning,
@@ -17,14 +16,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import sympy
-from scipy.stats import t as student
 
-VIEWS = (0, 1)
-ROUND_OFF = 1e-9  # relative; double precision leaves some 1e-14, ill-conditioned denominators more
-
-
-class CheckFailed(AssertionError):
-    """A step of the proof does not hold; the message says which, and by how much."""
+from dpdefocus.checks import check_algebra, check_numbers
 
 
 class Frequency(NamedTuple):
@@ -196,6 +189,16 @@ def noise_part(f):
     return f.variance * (own + other + f.ratio * abs2(kl / f.B) + f.ratio * abs2(kr / f.B))
 
 
+def own_noise(f):
+    """In view l, what multiplies its own noise in (33): ``K^l K̄^l / B − 1``."""
+    return abs2(f.hypothesis[0]) / f.B - 1
+
+
+def own_noise_sorted(f):
+    """``−(|K^r|² + σ²|Φ|²) / B``."""
+    return -(abs2(f.hypothesis[1]) + f.ratio) / f.B
+
+
 def eq34(f):
     """(34), put right."""
     return scene_part(f) + noise_part(f)
@@ -221,6 +224,12 @@ def noise_terms(f):
     return f.variance * (f.ratio / f.B + 1)
 
 
+def noise_polynomial(f):
+    """The noise part multiplied out: ``σ² (P² + 3rP + 2r²) / B²``, with ``P = Σ_v |K^v|²``, ``r = σ²|Φ|²``."""
+    power = abs2(f.hypothesis[0]) + abs2(f.hypothesis[1])
+    return f.variance * (power * power + 3 * f.ratio * power + 2 * f.ratio * f.ratio) / (f.B * f.B)
+
+
 def eq35(f):
     """(35), put right: scene simplified, noise as in (34)."""
     return scene_terms(f) + noise_part(f)
@@ -241,8 +250,7 @@ def eq37(f):
 
 
 def eq4(f):
-    """(4): ``C₁ |K⋆^l K^r − K⋆^r K^l|² + σ² (Σ_v |K⋆^v|² + σ²|Φ|²) / B + C₂``, with C₁ = |Φ|⁻²/B and C₂ = σ².
-    """
+    """(4): ``C₁ |K⋆^l K^r − K⋆^r K^l|² + σ² (Σ_v |K⋆^v|² + σ²|Φ|²) / B + C₂``, with C₁ = |Φ|⁻²/B and C₂ = σ²."""
     (kl, kr), (tl, tr) = f.hypothesis, f.truth
     c1, c2 = 1 / (f.prior * f.B), f.variance
     return c1 * abs2(tl * kr - tr * kl) + f.variance * (abs2(tl) + abs2(tr) + f.ratio) / f.B + c2
@@ -267,8 +275,7 @@ def lagrange_right(f):
 
 
 def crossed_views(f):
-    """``|I^l K^r − I^r K^l|² / B``: what no sharp image explains at the hypothesis (`wiener.cross_residual`).
-    """
+    """``|I^l K^r − I^r K^l|² / B``: what no sharp image explains at the hypothesis (`wiener.cross_residual`)."""
     (left, right), (kl, kr) = f.observed, f.hypothesis
     return abs2(left * kr - right * kl) / f.B
 
@@ -324,9 +331,19 @@ def noise_term(f):
     return variance * (abs2(tl) + abs2(tr) + f.ratio) / f.B + variance
 
 
+def noise_term_at_truth(f):
+    """The second term with C₂, where the hypothesis is the truth."""
+    return noise_term(f._replace(hypothesis=f.truth))
+
+
+def noise_of_both_views(f):
+    """``σ² (B⋆ / B⋆ + 1) = 2σ²``: at the truth the term's numerator is its own denominator."""
+    at_truth = f._replace(hypothesis=f.truth)
+    return f.variance * (at_truth.B / at_truth.B + 1)
+
+
 def dropped_and_kept(f):
-    """The second term as what (5) keeps, ``σ² σ²|Φ|²/B``, what it leaves out, ``σ² Σ_v |K⋆^v|²/B``, and C₂.
-    """
+    """The second term as what (5) keeps, ``σ² σ²|Φ|²/B``, what it leaves out, ``σ² Σ_v |K⋆^v|²/B``, and C₂."""
     kept = f.variance * f.ratio / f.B
     left_out = f.variance * sum(abs2(t) for t in f.truth) / f.B
     return kept + left_out + f.variance
@@ -365,9 +382,11 @@ STEPS = {
         Step("(30) -> (31)", eq30, eq31),
         Step("(31) -> (32)", eq31, eq32),
         Step("(32) -> (33)", eq32, eq33, average=True, averaged=False),
+        Step("(33) -> (34), own noise", own_noise, own_noise_sorted),
         Step("(33) -> (34)", eq33, eq34, average=True),
         Step("(34) -> (35), scene", scene_part, scene_terms),
-        Step("(35) -> (36), noise", noise_part, noise_terms),
+        Step("(35) -> (36), multiplied out", noise_part, noise_polynomial),
+        Step("(35) -> (36), noise", noise_polynomial, noise_terms),
         Step("(35) -> (36)", eq35, eq36),
         Step("(36) -> (37)", eq36, eq37),
         Step("(37) -> (4)", eq37, eq4),
@@ -377,6 +396,7 @@ STEPS = {
         Step("short way, line 2", least_energy, eq37, average=True),
         Step("energy split in two", least_energy, split_energy),
         Step("first part, average", crossed_views, averaged_crossed_views, average=True),
+        Step("second term at the truth", noise_term_at_truth, noise_of_both_views),
         Step("(4) -> (5), kept and left out", noise_term, dropped_and_kept),
         Step("evidence, determinant", determinant, determinant_by_B),
         Step("evidence, exponent", evidence_exponent, least_energy),
@@ -395,86 +415,3 @@ def check(step: Step, seed: int = 0) -> str:
     estimate = np.random.default_rng(seed + 1).normal(size=(2, *f.scene.shape))
     check_numbers(step.name, *step.sides(f, estimate[0] + 1j * estimate[1]))
     return f"{step.name}: holds, by algebra and on {f.scene.size} random frequencies"
-
-
-def check_fails(check: Callable, *arguments) -> str:
-    """The message with which a check fails, as it must: for steps as printed that do not hold.
-
-    Raises:
-        CheckFailed: the check passes.
-    """
-    try:
-        check(*arguments)
-    except CheckFailed as failed:
-        return str(failed)
-    raise CheckFailed(f"{getattr(check, '__name__', check)}: passes, and was expected to fail.")
-
-
-def check_algebra(name: str, left, right) -> None:
-    """Two rational expressions are the same: the numerator of their difference expands to zero.
-
-    Raises:
-        CheckFailed: they are not.
-    """
-    numerator, _ = sympy.fraction(sympy.together(left - right))
-    rest = sympy.expand(numerator)
-    if rest != 0:
-        terms = len(sympy.Add.make_args(rest))
-        raise CheckFailed(f"{name}: the sides differ; {terms} terms of their difference do not cancel.")
-
-
-def check_numbers(name: str, left, right, tolerance: float = ROUND_OFF) -> float:
-    """Two arrays agree to a tolerance relative to the largest entry; gives the largest difference, so
-    measured.
-
-    Raises:
-        CheckFailed: they do not, or have another shape, or are not finite.
-    """
-    left, right = np.asarray(left), np.asarray(right)
-    if left.shape != right.shape:
-        raise CheckFailed(f"{name}: the sides have shapes {left.shape} and {right.shape}.")
-    difference = np.abs(left - right).max() / max(np.abs(left).max(), np.abs(right).max(), 1e-300)
-    if not difference <= tolerance:
-        raise CheckFailed(
-            f"{name}: the sides differ by {difference:.2g} of the largest value; allowed {tolerance:.2g}."
-        )
-    return float(difference)
-
-
-class Interval(NamedTuple):
-    """Mean of samples and half the width of its confidence interval, one for each quantity."""
-
-    mean: np.ndarray
-    half_width: np.ndarray
-
-
-def confidence_interval(samples, confidence: float = 0.99, jointly: int = 1) -> Interval:
-    """Student's interval for the mean over the first axis; `jointly` of them hold together (Bonferroni)."""
-    samples = np.asarray(samples, np.float64)
-    count = len(samples)
-    quantile = student.ppf(1 - (1 - confidence) / (2 * jointly), count - 1)
-    return Interval(samples.mean(0), quantile * samples.std(0, ddof=1) / np.sqrt(count))
-
-
-def check_expectation(name: str, samples, expected, confidence: float = 0.99) -> int:
-    """The mean over independent draws (first axis) agrees with what is expected, entry by entry.
-
-    All entries together must lie in their intervals at the given confidence, so the more entries, the wider.
-    Gives how many lie outside the interval that each has on its own, of which the confidence leads to expect
-    a few.
-
-    Raises:
-        CheckFailed: an entry lies outside.
-    """
-    expected = np.broadcast_to(np.asarray(expected, np.float64), np.shape(samples)[1:])
-    mean, joint = confidence_interval(samples, confidence, max(1, expected.size))
-    _, alone = confidence_interval(samples, confidence)
-    off = np.abs(mean - expected)
-    if not (off <= joint + ROUND_OFF * np.abs(expected)).all():
-        worst = np.unravel_index(np.argmax(off / np.maximum(joint, 1e-300)), off.shape)
-        raise CheckFailed(
-            f"{name}: entry {[int(i) for i in worst]} averages to {mean[worst]:.6g} ± {joint[worst]:.2g} "
-            f"({confidence:.0%}, {expected.size} together) over {len(samples)} draws; "
-            f"expected {expected[worst]:.6g}."
-        )
-    return int((off > alone + ROUND_OFF * np.abs(expected)).sum())

@@ -98,7 +98,7 @@ def _fade(tile: int, core: int) -> np.ndarray:
 
 
 def hats(cells: int, length: int) -> np.ndarray:
-    """Blending weights [cells, 2 length] of each cell over its core: linear, one at its centre, summing to one.
+    """Blending weights [cells, 2 length] of each cell over its core: linear, one at its centre, sum one.
 
     At the two ends of the image, where there is no further neighbour, the weight stays one.
     """
@@ -144,9 +144,9 @@ def frequencies(
 def mirrored(width: int) -> Float[np.ndarray, " half_width"]:
     """How many frequencies of the whole transform each column of a real-input one stands for: two, or one.
 
-    A real image of `width` columns has the same power at ``fx`` and ``−fx``, and its transform holds only one of
-    the two. Alone stand ``fx = 0`` and, in an even width, the last column, the Nyquist frequency. A sum over
-    the columns with these weights is the sum over all frequencies.
+    A real image of `width` columns has the same power at ``fx`` and ``−fx``, and its transform holds only one
+    of the two. Alone stand ``fx = 0`` and, in an even width, the last column, the Nyquist frequency. A sum
+    over the columns with these weights is the sum over all frequencies.
     """
     counts = np.full(width // 2 + 1, 2, np.float32)
     counts[0] = 1

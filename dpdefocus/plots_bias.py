@@ -52,7 +52,8 @@ def energy_panels(
 
 
 def _panel(true_size, sizes):
-    figure, axes = plt.subplots(figsize=(3.84, 3.0), dpi=100, layout="constrained")
+    figure = plt.figure(figsize=(3.84, 3.0), dpi=100)
+    axes = figure.add_axes((0.17, 0.18, 0.8, 0.79))  # at one place in all panels, and no layout to work out
     axes.axvline(true_size, color=TRUTH, linewidth=1)
     axes.axhline(0, color="0.8", linewidth=0.8)
     axes.set_xlabel("hypothesis d (pixels)", fontsize=13)
@@ -84,7 +85,7 @@ def where_the_minimum_lies(
         axes.axhline(true_size, color=TRUTH, linewidth=1)
         axes.set(title=family, xlabel="noise variance σ²")
     row[0].set_ylabel("minimum (pixels)")
-    row[0].legend(frameon=False, fontsize=8)
+    row[0].legend(frameon=False, fontsize=9)
     return figure
 
 
@@ -105,7 +106,7 @@ def measured_shifts(
         axes.axhline(0, color=TRUTH, linewidth=1)
         axes.set(title=family, xlabel="noise variance σ²")
     row[0].set_ylabel("estimate − truth (pixels)")
-    row[0].legend(frameon=False, fontsize=8)
+    row[0].legend(frameon=False, fontsize=9)
     return figure
 
 
@@ -126,12 +127,12 @@ def ratios_by_band(
         axes.axhline(1, color="0.5", linewidth=0.8)
         axes.set(title=family, xlabel="frequency band, low to high", xticks=range(1, bands + 1, 3))
     row[0].set_ylabel("sampled / expected energy")
-    row[0].legend(frameon=False, fontsize=8)
+    row[0].legend(frameon=False, fontsize=9)
     return figure
 
 
 def mean_defocus(captures: Mapping[str, Mapping[str, float]], truth: float | None = None) -> plt.Figure:
-    """Mean defocus of each capture with and without correction, as in Fig. 12; a line at the true mean, if known."""
+    """Mean defocus of each capture with and without correction, as in Fig. 12; a line at the true mean."""
     figure, axes = plt.subplots(figsize=(7.5, 3.4), layout="constrained")
     place = np.arange(len(captures))
     for index, (which, (colour, marker)) in enumerate(MARKERS.items()):
@@ -167,13 +168,13 @@ def profiles(lines: Mapping[str, tuple[np.ndarray, np.ndarray | None]], ylabel: 
     for edge in edges:
         axes.axvline(edge, color="0.6", linewidth=0.8)
     axes.set(xlabel="column (pixels)", ylabel=ylabel)
-    axes.legend(frameon=False, fontsize=8)
+    axes.legend(frameon=False)
     return figure
 
 
 def _panels(count):
     figure, row = plt.subplots(
-        1, count, figsize=(2.9 * count, 3.1), layout="constrained", sharey=True, squeeze=False
+        1, count, figsize=(2.6 * count, 3.1), layout="constrained", sharey=True, squeeze=False
     )
     return figure, row[0]
 

@@ -101,7 +101,7 @@ def kernel_reach(kernels: Float[Array, "rows cols views kernel kernel"], share: 
 
 
 def kernel_deviation(kernels: Float[Array, "rows cols views kernel kernel"]) -> float:
-    """Standard deviation of the kernels along one axis, in pixels: root mean square over both and the grid."""
+    """Standard deviation of the kernels along an axis, in pixels: root mean square over both and the grid."""
     kernels = np.maximum(np.asarray(kernels), 0)
     kernels = kernels / kernels.sum((-2, -1), keepdims=True)
     offset = np.arange(kernels.shape[-1]) - kernels.shape[-1] // 2

@@ -7,7 +7,8 @@ from scipy.stats import binom
 
 from dpdefocus import bias, bias_claims, bias_trials, mpi
 from dpdefocus.bias_trials import unitary
-from dpdefocus.derivation import CheckFailed, eq31, eq33, eq34_printed, eq37
+from dpdefocus.checks import CheckFailed
+from dpdefocus.derivation import eq31, eq33, eq34_printed, eq37
 
 VARIANCE, PRIOR = 3e-5, 100.0
 GAIN, OFFSET, LENGTH = 1e-4, 1e-6, 32
@@ -66,14 +67,26 @@ def test_average_of_sampled_formulas():
         bias_claims.average_of("constant left out", eq31, 0, lambda f: eq37(f) - f.variance)
 
 
+CASE = (3.0, [1.5, 3.0, 4.0], VARIANCE, PRIOR, 200, LENGTH, 10)
+
+
+@pytest.fixture(scope="module")
+def sampled(families):
+    three = {family: families[family] for family in ("half discs", "translating disc", "cat's eye")}
+    return bias_claims.sampled_bands(1, three, *CASE)
+
+
+def test_energy_at_every_band(sampled):
+    ratios, missed = bias_claims.energy_at_every_band(sampled)
+    assert missed <= 6  # of 90
+    for ratio, low, high in ratios.values():
+        assert ratio.shape == (3, 10)
+        assert (low < 1).all() and (high > 1).all() and (high - low).max() < 0.25
+
+
 @pytest.mark.parametrize("family", ["half discs", "translating disc", "cat's eye"])
-def test_energy_at_every_band(families, family):
-    one = {family: families[family]}
-    case = (3.0, [1.5, 3.0, 4.0], VARIANCE, PRIOR, 200, LENGTH, 10)
-    ratios, missed = bias_claims.energy_at_every_band(1, one, *case)
-    ratio, low, high = ratios[family]
-    assert ratio.shape == (3, 10) and missed <= 3
-    assert (low < 1).all() and (high > 1).all() and (high - low).max() < 0.25
+def test_energy_at_every_band_of_a_broken_formula(sampled, family):
+    one = sampled._replace(families={family: sampled.families[family]})
 
     def conjugated(truth, kernels, *constants):
         return bias.expected_energy(jnp.conj(truth), kernels, *constants)
@@ -83,14 +96,13 @@ def test_energy_at_every_band(families, family):
         return terms._replace(noise=terms.noise - VARIANCE)
 
     for wrong in (conjugated, one_noise):
-        with pytest.raises(CheckFailed):
-            bias_claims.energy_at_every_band(1, one, *case, wrong)
+        with pytest.raises(CheckFailed, match=family):
+            bias_claims.energy_at_every_band(one, wrong)
 
 
-def test_energy_distribution(families):
-    one = {"half discs": families["half discs"]}
-    case = (3.0, [1.5, 3.0], VARIANCE, PRIOR, 200, LENGTH, 10)
-    bias_claims.energy_distribution(1, one, *case)
+def test_energy_distribution(sampled):
+    one = sampled._replace(families={"half discs": sampled.families["half discs"]})
+    bias_claims.energy_distribution(one)
 
     def changed(index, factor):
         def cumulants(*given):
@@ -102,15 +114,65 @@ def test_energy_distribution(families):
 
     for index, factor in ((0, 1.05), (1, 1.8), (1, 1 / 1.8)):
         with pytest.raises(CheckFailed, match="distribution"):
-            bias_claims.energy_distribution(1, one, *case, changed(index, factor))
+            bias_claims.energy_distribution(one, changed(index, factor))
 
 
 def test_intervals_of_bands_miss_as_often_as_they_should(families):
     """Taken one by one, 1 % of them over many seeds: within what chance allows."""
     one = {"half discs": families["half discs"]}
-    case = (3.0, [1.5, 3.0, 4.0], VARIANCE, PRIOR, 200, LENGTH, 10)
-    missed = sum(bias_claims.energy_at_every_band(seed, one, *case)[1] for seed in range(100, 120))
+    missed = 0
+    for seed in range(100, 120):
+        missed += bias_claims.energy_at_every_band(bias_claims.sampled_bands(seed, one, *CASE))[1]
     assert binom.cdf(missed, 600, 0.01) > 1e-3 and binom.sf(missed - 1, 600, 0.01) > 1e-3
+
+
+def test_curves_in_double_precision_are_the_librarys(families):
+    spectra = bias_trials.kernel_spectra(families["cat's eye"], [3.0, 1.0, 2.0, 3.0, 5.0], LENGTH)
+    case = spectra[0], spectra[1:], VARIANCE, PRIOR
+    for exact, single in zip(
+        bias_claims.curves_in_double(*case), bias_trials.expected_curves(*case), strict=True
+    ):
+        np.testing.assert_allclose(exact, single, rtol=2e-5, atol=1e-5 * VARIANCE)
+
+
+def test_shift_by_weak_noise(families):
+    case = (families["half discs"], 3.0, 2e-6, PRIOR, LENGTH)
+    found = bias_claims.shift_by_weak_noise(*case)
+    assert -0.05 < found.exact < 0 and found.first_order == pytest.approx(found.exact, rel=0.3)
+
+    def opposite_slope(*given):
+        curves = bias_claims.curves_in_double(*given)
+        return curves._replace(noise=-curves.noise)
+
+    def conjugated(truth, *given):
+        return bias_claims.curves_in_double(np.conj(truth), *given)
+
+    for wrong in (opposite_slope, conjugated):
+        with pytest.raises(CheckFailed, match="weak noise"):
+            bias_claims.shift_by_weak_noise(*case, expected=wrong)
+    for factor in (-1, 2):
+        with pytest.raises(CheckFailed, match="weak noise"):
+            bias_claims.shift_by_weak_noise(
+                *case, first_order=lambda *given, by=factor: by * bias_trials.shift_of_first_order(*given)
+            )
+
+
+def test_corrected_shifts(families):
+    sizes = np.arange(1.0, 5.01, 0.1)
+    spectra = bias_trials.kernel_spectra(families["Butterworth"], [3.0, *sizes], LENGTH)
+    curves = bias_trials.expected_curves(spectra[0], spectra[1:], VARIANCE, PRIOR)
+    assert bias_claims.corrected_shifts(curves, sizes, 3.0)["none"] < -0.02
+    broken = {
+        "no correction": curves._replace(paper=0 * curves.paper),
+        "added": curves._replace(paper=-curves.paper),
+        "evidence as large as (5)": curves._replace(evidence=curves.paper),
+        "evidence added": curves._replace(evidence=-curves.evidence),
+        "noise the other way": curves._replace(noise=-curves.noise),
+        "another mismatch": curves._replace(mismatch=np.roll(curves.mismatch, 2)),
+    }
+    for wrong in broken.values():
+        with pytest.raises(CheckFailed, match="corrections"):
+            bias_claims.corrected_shifts(wrong, sizes, 3.0)
 
 
 def test_shift_of_the_minimum(families):
@@ -123,8 +185,12 @@ def test_shift_of_the_minimum(families):
     def half_the_noise(truth, hypotheses, variance, prior):
         return bias_trials.expected_curves(truth, hypotheses, variance / 2, prior)
 
-    with pytest.raises(CheckFailed, match="shift"):
-        bias_claims.shift_of_the_minimum(1, *case, half_the_noise)
+    def conjugated(truth, *given):
+        return bias_trials.expected_curves(jnp.conj(truth), *given)
+
+    for wrong in (half_the_noise, conjugated):
+        with pytest.raises(CheckFailed, match="shift"):
+            bias_claims.shift_of_the_minimum(1, *case, wrong)
 
 
 def test_least_at_the_truth():
@@ -169,3 +235,6 @@ def test_photon_energy(photons):
     for wrong in (lambda mean: GAIN * mean * 1.1, lambda mean: np.full(2, OFFSET)):
         with pytest.raises(CheckFailed):
             bias_claims.photon_energy(*case, wrong)
+    conjugated = (*case[:3], np.conj(kernels[0]), *case[4:])
+    with pytest.raises(CheckFailed):
+        bias_claims.photon_energy(*conjugated)

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dpdefocus import bias, bias_scenes, bias_trials, lens, simulate
+from dpdefocus import bias, bias_scenes, bias_trials, lens
 from dpdefocus.data import Calibration, Capture
 from dpdefocus.overlap import Overlap, scaled_spectra
 
@@ -93,10 +93,16 @@ def test_a_correction_that_grows_can_only_move_a_map_up(kernels):
     assert abs(maps["evidence"].mean() - TRUE) < abs(maps["none"].mean() - TRUE)
 
 
-def test_noisy_capture_has_the_variance_asked_for():
-    simulated = simulate.four_depths(0, 96, 128)
-    capture, calibration = bias_scenes.noisy_capture(simulated, 1e-3, 0)
-    noise = capture.views - simulated.clean_views
-    assert noise.var() / (2 * simulated.clean_views.mean()) ** 2 == pytest.approx(1e-3, rel=0.05)
-    assert calibration.kernels.shape == simulated.kernels.shape
-    assert abs(simulated.defocus_map.mean() - 0.75) < 0.02
+def test_photon_noise_has_the_variance_asked_for():
+    """Two lights: in units of twice the mean, σ² at middle grey and in proportion to the light elsewhere."""
+    light = np.where(np.arange(96) < 48, 0.1, 0.3) * np.ones((2, 96, 1), np.float32)
+    noise = (bias_scenes.with_photon_noise(light.astype(np.float32), 1e-3, 0) - light) / (2 * 0.2)
+    for half, grey in ((slice(0, 48), 0.25), (slice(48, 96), 0.75)):
+        assert noise[:, :, half].var() == pytest.approx(1e-3 * grey / 0.5, rel=0.05)
+
+
+def test_photon_noise_is_not_the_texture_of_a_scene_of_the_same_seed():
+    light = np.full((2, 64, 64), 0.4, np.float32)
+    noise = bias_scenes.with_photon_noise(light, 1e-3, 5)[0] - light[0]
+    drawn = np.random.default_rng(5).standard_normal((64, 64))
+    assert abs(np.corrcoef(noise.ravel(), drawn.ravel())[0, 1]) < 0.05

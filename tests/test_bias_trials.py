@@ -27,6 +27,17 @@ def test_kernel_spectra_are_centred_transforms():
         bias_trials.kernel_spectra(pupil, [20.0], 16)
 
 
+def test_kernels_of_many_sizes_are_those_of_each():
+    """More than are computed at once, and no multiple of it; an even and an odd field."""
+    pupil = lens.half_discs()
+    sizes = np.linspace(0.5, 6.0, bias_trials.SIZES_AT_ONCE + 3)
+    for length, field in ((16, 15), (15, 15)):
+        found = bias_trials.kernels_in_field(pupil, sizes, length)
+        assert found.shape == (len(sizes), 2, field, field)
+        for at in (0, bias_trials.SIZES_AT_ONCE, -1):
+            np.testing.assert_allclose(found[at], pupil.kernels([sizes[at]], field)[0, 0, 0], atol=1e-7)
+
+
 def test_sampled_views_follow_the_model():
     truth = bias_trials.kernel_spectra(lens.half_discs(), [2.0], 16)[0]
     views = bias_trials.sample_views(0, truth, 0.5, 4.0, 4000)

@@ -37,7 +37,7 @@ def problem(height, width, rows, cols, layers=3, size=7):
 
 @cache
 def both_ways(shape):
-    """The problem's images and kernels, weights of blurred images, the blurred images, the weights gathered back."""
+    """Images and kernels, weights of blurred images; the images blurred, the weights gathered back."""
     images, kernels, tiling, spectra = problem(*shape)
     weights = np.random.default_rng(1).normal(size=(len(images), 2, *images.shape[1:])).astype(np.float32)
 

@@ -39,6 +39,7 @@ ROAD = [
     "deblur",
     # noise, the published method, the solver and its scores
     "bias",
+    "checks",
     "derivation",
     "bias_trials",
     "bias_claims",

@@ -22,12 +22,13 @@ def test_every_step_of_the_proof_is_checked_in_the_lesson(lesson):
     assert [name for name in STEPS if f"{name}: holds, by algebra" not in printed] == []
 
 
-def test_every_numbered_equation_is_followed_by_a_check(lesson):
+def test_every_displayed_equation_is_followed_by_a_check(lesson):
     cells = lesson.cells
     for number, cell in enumerate(cells):
-        if cell.cell_type == "markdown" and re.search(r"\\tag|\\boxed", cell.source):
+        if cell.cell_type == "markdown" and "$$" in cell.source:
             following = next(after for after in cells[number + 1 :] if after.cell_type == "code")
-            assert re.search(r"check\(|bias_claims\.", following.source), cell.source[:80]
+            checked = re.search(r"check\(|bias_claims\.|^assert ", following.source, re.MULTILINE)
+            assert checked, cell.source[:80]
 
 
 def test_a_failing_check_stops_the_lesson(lesson, tmp_path):

@@ -103,7 +103,7 @@ def test_reach_and_deviation_of_a_disc():
 
 @pytest.mark.parametrize("reduction", [1, 2, 3])
 def test_noise_energy_is_what_sampled_noise_leaves(reduction):
-    """Noise drawn at full size, reduced as the solver reduces views: the residuals' power inside the image."""
+    """Noise drawn at full size, reduced as the solver reduces views: power of the residuals inside."""
     shape = (120 * reduction, 140 * reduction)
     noise = np.random.default_rng(5).standard_normal((2, *shape)).astype(np.float32)
     kernels = jnp.asarray(np.broadcast_to(half_discs(9, 3), (2, 2, 2, 9, 9)))
