@@ -1,4 +1,4 @@
-"""Single-plane maps of captures: energies and corrections against theory, and what a correction does to a map."""
+"""Single-plane maps of captures: energies and corrections against theory, what a correction does to a map."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +7,8 @@ import pytest
 from dpdefocus import bias, bias_scenes, bias_trials, lens
 from dpdefocus.data import Calibration, Capture
 from dpdefocus.overlap import Overlap, scaled_spectra
+from dpdefocus.solve import REACH
+from dpdefocus.wiener import kernel_reach
 
 LENGTH, TRUE, PRIOR = 160, 0.8, 100.0
 SIZES = np.arange(0.1, 1.61, 0.1, dtype=np.float32)
@@ -32,9 +34,11 @@ def plane(kernels, variance, seed=0):
 
 
 def found(views, kernels, ratio):
-    overlap = Overlap(LENGTH, LENGTH, 2, 2, margin=16)
+    """Energies on the tiles that `plane_maps` takes, so that one compiled program serves all tests."""
+    reach = kernel_reach(jnp.asarray(kernels), REACH)
+    overlap = Overlap(LENGTH, LENGTH, 2, 2, margin=int(np.ceil(2 * reach * SIZES[-1])))
     return bias_scenes.plane_energies(
-        jnp.asarray(views), jnp.asarray(kernels), jnp.asarray(SIZES), ratio, overlap, 8, 4.0
+        jnp.asarray(views), jnp.asarray(kernels), jnp.asarray(SIZES), ratio, overlap, int(np.ceil(reach)), 4.0
     )
 
 
@@ -44,7 +48,7 @@ def inner(images):
 
 @pytest.mark.parametrize("variance", [1e-4, 1e-3])
 def test_energies_are_those_of_theory(kernels, variance):
-    """Mean over the pixels against (37), and where it is least: uncorrected too low, less evidence at the truth."""
+    """Mean over the pixels against (37), and where it is least: uncorrected too low, less evidence right."""
     energies = found(plane(kernels, variance), kernels, variance * PRIOR)
     curves = bias_trials.expected_curves(
         spectra(kernels, [TRUE])[0], spectra(kernels, SIZES), variance, PRIOR

@@ -112,7 +112,7 @@ def test_energy_cumulants_are_those_of_samples():
     truth, kernels = bias_trials.kernel_spectra(lens.half_discs(), [3.0, 1.5], 16)
     bands = bias_trials.frequency_bands(16, 4)
     samples = bias_trials.energy_by_band(
-        bias_trials.sample_views(3, truth, 0.1, 4.0, 20000), kernels, 0.4, bands
+        bias_trials.sample_views(3, truth, 0.1, 4.0, 8000), kernels, 0.4, bands
     )
     first, second, third = bias_trials.energy_cumulants(truth, kernels, 0.1, 4.0, bands)
     np.testing.assert_allclose(samples.mean(0), first, rtol=0.02)
