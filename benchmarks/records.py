@@ -62,7 +62,7 @@ def versions(all_runs: Iterable[Mapping[str, Any]]) -> str:
 
 
 def code_of(*rooms: str, package: Path = PACKAGE) -> str:
-    """A digest of the code of some rooms and of all that they import of the library, further imports included.
+    """A digest of the code of some rooms, of all that they import of the library, and so on.
 
     Comments, docstrings and the layout of lines do not count.
     """

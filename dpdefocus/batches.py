@@ -6,10 +6,11 @@ Captures are CSV files with a row for each capture and parameters as columns, fo
 views, files of left views, or patterns of these. Under the output folder each capture leaves what
 `dpdefocus.batch` leaves, and a record, written last: a capture is complete when its record is there, says the
 same parameters, notebook, version and input files, and lists files that are all there in the same size.
-Such a capture is kept; all others run. `summary.csv` is renewed after every capture, `contact_sheet.html` whenever there is a twentieth more of them.
+Such a capture is kept; all others run. `summary.csv` is renewed after every capture, `contact_sheet.html`
+whenever there is a twentieth more of them.
 
-The exit status is 0 when all went well, 1 when a capture failed (the others are finished nevertheless), 2 when
-something given cannot be used, which is found before work starts.
+The exit status is 0 when all went well, 1 when a capture failed (the others are finished nevertheless), 2
+when something given cannot be used, which is found before work starts.
 """
 
 import argparse

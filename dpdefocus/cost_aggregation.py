@@ -1,4 +1,6 @@
-"""Continuous cost aggregation: parabolas handed on along scan lines (after Monin et al. 2024, arXiv:2306.07921).
+"""Continuous cost aggregation: parabolas handed on along scan lines.
+
+After Monin, Katz and Evangelidis 2024, arXiv:2306.07921.
 
 Each pixel's matching cost is a parabola in the defocus size, ``C(d) = a (d − m)²``, and neighbours' sizes
 are coupled by ``P w (d − d')²``, w small across edges. What a parabola says to the next pixel of its line

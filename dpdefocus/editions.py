@@ -3,9 +3,9 @@
     python -m dpdefocus.editions student --out-dir out/student
     python -m dpdefocus.editions colab
 
-both run in the project's folder. The first writes copies without solutions and without outputs, to be filled by
-the student's own kernel. The second gives each lesson a first cell that installs the library on Colab, from the
-address that pyproject.toml names, or else says there what to set; it does nothing outside of Colab.
+both run in the project's folder. The first writes copies without solutions and without outputs, to be filled
+by the student's own kernel. The second gives each lesson a first cell that installs the library on Colab, from
+the address that pyproject.toml names, or else says there what to set; it does nothing outside of Colab.
 """
 
 import argparse
@@ -39,7 +39,7 @@ def student_edition(lesson: nbformat.NotebookNode) -> nbformat.NotebookNode:
 def with_colab_cell(lesson: nbformat.NotebookNode, repository: str) -> nbformat.NotebookNode:
     """The lesson with a cell before its first code that installs the library on Colab, from ``repository``.
 
-    Where that is empty the cell asks for it, on Colab. Cells after it are numbered as if all were executed again.
+    Where that is empty the cell asks for it, on Colab. Cells after it are numbered as if all were run again.
     Neither the cell nor its number is shown on the pages.
     """
     lesson = copy.deepcopy(lesson)

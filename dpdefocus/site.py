@@ -118,7 +118,10 @@ def launchers(repository: str) -> dict[str, str]:
 
 
 def project_repository() -> str:
-    """The address that pyproject.toml gives under ``[project.urls]`` as ``Repository``, as installed; or nothing."""
+    """The address that pyproject.toml gives under ``[project.urls]`` as ``Repository``; or nothing.
+
+    It is that of the installed package.
+    """
     try:
         links = metadata("dpdefocus").get_all("Project-URL") or []
     except PackageNotFoundError:
@@ -129,7 +132,7 @@ def project_repository() -> str:
 def pictures_of(
     capture: Capture, result: Result, truth: GroundTruth, others: Mapping[str, Estimate]
 ) -> dict[str, Compared]:
-    """What is compared of a solved capture whose truth is known, and of what other methods (by title) make of it."""
+    """What is compared of a solved capture whose truth is known, and of what `others` (by title) make of it."""
     photograph = capture.views.mean(0)
     white = 0.0, float(photograph.max())
     known = np.where(truth.mask, truth.defocus_map, np.nan)
