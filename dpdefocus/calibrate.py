@@ -26,6 +26,7 @@ from dpdefocus.chart import Chart, load_chart, render
 from dpdefocus.detection import Discs, StepError, contrast_of, find_chart, picture_of
 from dpdefocus.errors import InputError
 from dpdefocus.files import replacing, writable_folder, write_image
+from dpdefocus.geometry import Geometry
 from dpdefocus.kernel_fit import KernelFitSettings, centroids, fit_kernels
 from dpdefocus.photographs import Photographs, check_exposure, read_photographs
 from dpdefocus.progress import progress
@@ -46,6 +47,9 @@ LEAST_DISPARITY = 0.1
 LARGEST_GAIN_ERROR = 0.03
 # Kernels narrower than this (standard deviation, pixels) hardly have a shape to be scaled.
 NARROWEST = 1.5
+# Pixels at either end of a kernel that the fit leaves dark.
+EMPTY_RIM = 1
+FAILED = "failed.png"
 # Pictures of all kernels are enlarged to about this width, pixels.
 SHEET_WIDTH = 1200
 # The outermost pixels of a kernel should hold no more light than this.
@@ -62,6 +66,7 @@ class CalibrationReport:
             them, in each cell; NaN without discs.
         disparity: centroid of the left kernel minus that of the right one, (x, y) in pixels.
         discs: how many were found in each cell.
+        pitch: of the discs in the photograph, pixels, where they are closest together.
         warnings: what is not as it should be, but can be used.
     """
 
@@ -71,6 +76,7 @@ class CalibrationReport:
     reprojection: Float[np.ndarray, "rows cols"]
     disparity: Float[np.ndarray, "rows cols 2"]
     discs: Int[np.ndarray, "rows cols"]
+    pitch: float
     warnings: tuple[str, ...]
     picture: UInt8[np.ndarray, "height width 3"]
     settings: dict[str, Any]
@@ -81,7 +87,8 @@ class CalibrationReport:
         kernels = self.calibration.kernels
         lines = [
             f"{kernels.shape[0]} x {kernels.shape[1]} cells, kernels of {kernels.shape[-1]} pixels",
-            f"discs: {len(self.found.indices)} found, {self.found.spread:.2f} pixels from the geometry (rms)",
+            f"discs: {len(self.found.indices)} found, {self.pitch:.0f} pixels or more apart, "
+            f"{self.found.spread:.2f} pixels from the geometry (rms)",
             f"kernels: residual {self.kernel_residuals.mean():.2%} of the chart's contrast (mean), "
             f"{self.kernel_residuals.max():.2%} (worst cell)",
             f"left - right: ({self.disparity[..., 0].mean():+.2f}, {self.disparity[..., 1].mean():+.2f}) "
@@ -114,13 +121,14 @@ def calibrate(
         StepError: a step failed; its picture shows what was found.
         InputError: arguments that do not fit.
     """
-    crop = checked_crop(photographs.frame, crop, grid, size)
+    crop = data.checked_crop(crop, photographs.frame, "the photographs' size")
+    check_grid(crop, grid, size)
     steps = iter(progress(["exposure", "vignetting", "chart", "sharp chart"], "calibration"))
     next(steps)
     warnings = check_exposure(photographs, crop)
     next(steps)
-    vignetting, remarks = _step("vignetting", _vignetting, photographs)
-    warnings += remarks
+    warnings += check_sheets(photographs.sheets, photographs.ceiling)
+    vignetting = mean_sheet(photographs.sheets)
 
     next(steps)
     contrast = contrast_of(photographs.chart, photographs.white, photographs.black)
@@ -129,49 +137,44 @@ def calibrate(
     cells = cells_of(found.centroids, photographs.frame, crop, grid)
     discs, reprojection = _per_cell(cells, found, grid)
     warnings += check_coverage(discs, found, crop, picture)
+    pitch = narrowest_pitch(found.geometry, chart, found.centroids[cells >= 0])
+    warnings += pitch_warnings(pitch, size)
 
     next(steps)
     sharp, views, remarks = sharp_chart(photographs, vignetting, found, chart, crop, margin=size // 2)
     warnings += remarks
     list(steps)
     check_light(sharp, views, picture)
-    fit = _step("kernels", fit_kernels, sharp, views, grid, size, settings)
+    try:
+        fit = fit_kernels(sharp, views, grid, size, settings)
+    except InputError as error:
+        raise StepError("kernels", str(error), picture) from error
     kernels = fit.kernels.astype(np.float32)
+    disparity = disparity_of(kernels)
     return CalibrationReport(
         data.Calibration(kernels, vignetting),
         found,
         fit.residuals / sharp.std(),
         reprojection,
-        _centroids_xy(kernels[:, :, 0]) - _centroids_xy(kernels[:, :, 1]),
+        disparity,
         discs,
-        tuple(warnings + gain_warnings(fit.gains) + kernel_warnings(kernels)),
+        pitch,
+        tuple(warnings + gain_warnings(fit.gains) + kernel_warnings(kernels, disparity)),
         picture,
         {"grid": list(grid), "size": size, "crop": list(crop), "distortion": distortion}
         | {"weights": fit.weights._asdict(), "iterations": fit.iterations, "gap": fit.gap},
     )
 
 
-def checked_crop(
-    frame: tuple[int, int], crop: tuple[int, int] | None, grid: tuple[int, int], size: int
-) -> tuple[int, int]:
-    """The crop, which the grid and the kernels must fit.
-
-    Raises:
-        InputError: they do not.
-    """
-    if crop is None:
-        crop = data.PIXEL4_CROP if frame == data.PIXEL4_FRAME else frame
-    if any(not 0 < part <= whole for part, whole in zip(crop, frame, strict=True)):
-        raise InputError(f"crop: found {crop}, expected (height, width) up to {frame}, the photographs' size")
+def check_grid(crop: tuple[int, int], grid: tuple[int, int], size: int) -> None:
+    """Raises InputError unless the crop holds the grid's cells, each as large as a kernel."""
     if size % 2 == 0 or size < 5:
         raise InputError(f"size: found {size}, expected an odd number of pixels, 5 or more")
     if min(grid) < 1 or any(part // count < size for part, count in zip(crop, grid, strict=True)):
         raise InputError(
             f"grid: {grid[0]} x {grid[1]} cells over {crop[0]} x {crop[1]} pixels; expected cells at least "
-            "as large as "
-            f"the kernels, {size} pixels. Take fewer cells or smaller kernels"
+            f"as large as the kernels, {size} pixels. Take fewer cells or smaller kernels"
         )
-    return crop
 
 
 def check_coverage(
@@ -188,13 +191,30 @@ def check_coverage(
             "coverage",
             f"{np.count_nonzero(empty)} of {discs.size} cells see fewer than {FEWEST_DISCS} discs (found "
             f"{len(found.indices)} discs in all). The chart must fill the {crop[1]} x {crop[0]} pixels that "
-            "are "
-            "calibrated: go nearer, point at its middle, or show more discs",
+            "are calibrated: go nearer, point at its middle, or show more discs",
             picture,
         )
     if few.any():
         return [f"too few discs in {np.count_nonzero(few)} of {discs.size} cells: fewer than {ENOUGH_DISCS}"]
     return []
+
+
+def narrowest_pitch(geometry: Geometry, chart: Chart, places: Float[np.ndarray, "places 2"]) -> float:
+    """The least distance between neighbouring discs in the photograph at any of these places, pixels."""
+    here = geometry.to_chart(places)
+    steps = [geometry.to_image(here + step) - places for step in chart.pitch * np.eye(2)]
+    return float(np.linalg.norm(steps, axis=-1).min())
+
+
+def pitch_warnings(pitch: float, size: int) -> list[str]:
+    """Whether the discs are far enough apart for kernels of that size; `chart` says why they must be."""
+    if pitch >= size - 2 * EMPTY_RIM:
+        return []
+    return [
+        f"discs are down to {pitch:.0f} pixels apart and the kernels {size} wide: faint light near the "
+        "kernels' borders is not determined, and centroids may be off by some tenths of a pixel. Take a "
+        "chart of larger pitch, go nearer, or take a smaller size"
+    ]
 
 
 def sharp_chart(
@@ -215,7 +235,8 @@ def sharp_chart(
 
     with M the share of each pixel that discs cover, under the geometry found. Screens are smoothed: what
     blur leaves of their structure is noise. A view is brought to that brightness by the white screen it saw
-    itself, `view L_white / white`, which the vignetting of the sheets must agree with.
+    itself, `view L_white / white`, which the vignetting of the sheets must agree with. Clipped pixels of the
+    views are NaN.
     """
     frame = photographs.frame
     top, left = ((whole - part) // 2 for whole, part in zip(frame, crop, strict=True))
@@ -233,7 +254,8 @@ def sharp_chart(
     )
     inner = data.centre(white, crop)
     seen_white = np.stack([data.centre(view, crop) for view in seen_white])
-    views = np.stack([data.centre(view, crop) for view in photographs.chart]) * (inner / seen_white)
+    unclipped = np.where(photographs.chart < photographs.ceiling, photographs.chart, np.nan)
+    views = np.stack([data.centre(view, crop) for view in unclipped]) * (inner / seen_white)
 
     ratio = (seen_white[0] / seen_white[1]) / data.centre(vignetting[0] / vignetting[1], crop)
     remarks = []
@@ -252,13 +274,13 @@ def check_light(sharp: np.ndarray, views: np.ndarray, picture: np.ndarray) -> No
     Raises:
         StepError: it does not: discs of another size, or values that are not linear.
     """
-    share = float(views.mean() / data.centre(sharp, views.shape[1:]).mean())
+    share = float(np.nanmean(views) / data.centre(sharp, views.shape[1:]).mean())
     if abs(share - 1) > LIGHT_TOLERANCE:
         raise StepError(
             "sharp chart",
-            f"the photographs hold {share:.0%} of the light that the chart's discs would give, expected 100 % "
-            f"within {LIGHT_TOLERANCE:.0%}. Give the chart.json of the chart that was photographed (radius over "
-            "pitch), and files that are linear, without a tone curve",
+            f"the photographs hold {share:.0%} of the light that the chart's discs would give, expected "
+            f"100 % within {LIGHT_TOLERANCE:.0%}. Give the chart.json of the chart that was photographed "
+            "(radius over pitch), and files that are linear, without a tone curve",
             picture,
         )
 
@@ -274,10 +296,20 @@ def gain_warnings(gains: Float[np.ndarray, "rows cols 2"]) -> list[str]:
     ]
 
 
-def kernel_warnings(kernels: Float32[np.ndarray, "rows cols 2 kernel kernel"]) -> list[str]:
+def disparity_of(
+    kernels: Float32[np.ndarray, "rows cols 2 kernel kernel"],
+) -> Float[np.ndarray, "rows cols 2"]:
+    """Centroid of the left kernel minus that of the right one, (x, y) in pixels."""
+    places = centroids(kernels)[..., ::-1]
+    return places[:, :, 0] - places[:, :, 1]
+
+
+def kernel_warnings(
+    kernels: Float32[np.ndarray, "rows cols 2 kernel kernel"], disparity: Float[np.ndarray, "rows cols 2"]
+) -> list[str]:
     """What the kernels tell of a wrong set-up: focus, swapped or turned views, too small a field."""
     warnings = []
-    along, across = (_centroids_xy(kernels[:, :, 0]) - _centroids_xy(kernels[:, :, 1])).mean((0, 1))
+    along, across = disparity.mean((0, 1))
     size = kernels.shape[-1]
     offset = np.arange(size) - size // 2
     mean = kernels.mean((0, 1, 2))
@@ -287,9 +319,8 @@ def kernel_warnings(kernels: Float32[np.ndarray, "rows cols 2 kernel kernel"]) -
         warnings.append("the views differ up and down, not left and right: turn both views by 90 degrees")
     elif along > LEAST_DISPARITY * width:
         warnings.append(
-            f"focus is not behind the plane in focus: the left view's kernels lie {along:.1f} pixels to the "
-            "right. Either "
-            "the camera was focused beyond the chart, or left and right are swapped"
+            f"the chart is not behind the plane in focus: the left view's kernels lie {along:.1f} pixels to "
+            "the right. Either the camera was focused beyond the chart, or left and right are swapped"
         )
     elif along > -LEAST_DISPARITY * width:
         warnings.append(
@@ -318,21 +349,27 @@ def cells_of(
     """The cell, row by row, that each point of the frame lies in; -1 outside the crop."""
     tiling = tiling_of(*crop, np.empty((*grid, 2, 1, 1)))
     corner = np.array([(whole - part) // 2 for whole, part in zip(frame, crop, strict=True)])
-    row, col = np.floor((points[:, ::-1] + 0.5 - corner) / [tiling.tile_height, tiling.tile_width]).T.astype(
-        int
-    )
+    cell = [tiling.tile_height, tiling.tile_width]
+    row, col = np.floor((points[:, ::-1] + 0.5 - corner) / cell).T.astype(int)
     inside = (row >= 0) & (row < grid[0]) & (col >= 0) & (col < grid[1])
     return np.where(inside, row * grid[1] + col, -1)
+
+
+def mosaic(
+    kernels: Float32[np.ndarray, "rows cols 2 kernel kernel"], frame: float
+) -> Float32[np.ndarray, "2 height width"]:
+    """The kernels of each view side by side as their cells are, each in a frame of a pixel of that value."""
+    framed = np.pad(kernels, [(0, 0)] * 3 + [(1, 1), (1, 1)], constant_values=frame)
+    rows, cols, _, size, _ = framed.shape
+    return framed.transpose(2, 0, 3, 1, 4).reshape(2, rows * size, cols * size)
 
 
 def kernel_sheet(
     kernels: Float32[np.ndarray, "rows cols 2 kernel kernel"],
 ) -> UInt8[np.ndarray, "height width"]:
     """The whole grid as one picture, as in Fig. 4: left view, then right, on one scale of grey."""
-    framed = np.pad(kernels / kernels.max(), [(0, 0)] * 3 + [(1, 1), (1, 1)], constant_values=0.25)
-    rows, cols, _, size, _ = framed.shape
-    views = framed.transpose(2, 0, 3, 1, 4).reshape(2, rows * size, cols * size)
-    sheet = np.hstack([views[0], np.ones((rows * size, size // 4)), views[1]])
+    views = mosaic(kernels / kernels.max(), 0.25)
+    sheet = np.hstack([views[0], np.ones((views.shape[1], kernels.shape[-1] // 4)), views[1]])
     zoom = max(1, SHEET_WIDTH // sheet.shape[1])
     return np.round(255 * sheet.repeat(zoom, axis=0).repeat(zoom, axis=1)).astype(np.uint8)
 
@@ -350,6 +387,7 @@ def save_report(
     content = {
         "warnings": list(report.warnings),
         "discs": report.discs.tolist(),
+        "pitch_px": round(report.pitch, 2),
         "reprojection_px": _rounded(report.reprojection),
         "kernel_residuals": _rounded(report.kernel_residuals),
         "disparity_px": _rounded(report.disparity),
@@ -365,21 +403,6 @@ def save_report(
     return folder
 
 
-def _vignetting(photographs: Photographs) -> tuple[np.ndarray, list[str]]:
-    warnings = check_sheets(photographs.sheets, photographs.ceiling)
-    return mean_sheet(photographs.sheets).astype(np.float32), warnings
-
-
-def _step(name, function, *arguments):
-    """The function's result; what it cannot use is reported under the step's name."""
-    try:
-        return function(*arguments)
-    except StepError:
-        raise
-    except InputError as error:
-        raise StepError(name, str(error)) from error
-
-
 def _per_cell(cells, found, grid):
     """Number of discs, and root mean square of their residuals, in each cell [rows, cols]."""
     inside = cells >= 0
@@ -388,11 +411,6 @@ def _per_cell(cells, found, grid):
     with np.errstate(invalid="ignore"):
         rms = np.sqrt(total / count)
     return count.reshape(grid), rms.reshape(grid)
-
-
-def _centroids_xy(kernels):
-    """(x, y) of kernels [..., kernel, kernel] from their centre pixel."""
-    return centroids(kernels)[..., ::-1]
 
 
 def _rounded(values: np.ndarray) -> list:
@@ -433,6 +451,7 @@ def main(arguments: list[str] | None = None) -> int:
     levels = given.black_level, given.white_level
     try:
         folder = writable_folder(given.out, "--out")
+        (folder / FAILED).unlink(missing_ok=True)  # of an earlier run
         photographs = read_photographs(given.photographs, *levels)
         report = calibrate(
             photographs, load_chart(given.chart), given.grid, given.size, given.crop, given.distortion
@@ -440,10 +459,9 @@ def main(arguments: list[str] | None = None) -> int:
         save_report(report, folder, *levels)
     except StepError as error:
         print(f"error: {error}", file=sys.stderr)
-        if error.picture is not None:
-            with replacing(folder, "failed.png") as (picture,):
-                write_image(picture, error.picture)
-            print(f"What was found is drawn in {folder / 'failed.png'}", file=sys.stderr)
+        with replacing(folder, FAILED) as (picture,):
+            write_image(picture, error.picture)
+        print(f"What was found is drawn in {folder / FAILED}", file=sys.stderr)
         return 2
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)

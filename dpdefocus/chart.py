@@ -10,6 +10,11 @@ Units  millimetres on the chart, from its centre; images are coverage, 0 (black)
 
 Three discs at the middle are smaller, the *markers*. They tell which disc is which, and how the chart is
 turned, where its border is out of view.
+
+Pitch  A grid of discs has a spectrum at multiples of 1 / pitch only, so it samples a kernel's spectrum there,
+and no closer. By the sampling theorem that is enough for a kernel narrower than the pitch. In a wider field,
+light on one side of the kernel draws the same chart as light a pitch away on the other. So in the photograph
+the pitch should be the kernels' width or more.
 """
 
 import argparse
@@ -31,6 +36,9 @@ from dpdefocus.geometry import Geometry
 MARKERS = ((0, 0), (0, 1), (2, 0))
 # Radius of a marker, in disc radii: half the light, and still seen through a blur as wide as a disc.
 MARKER_RADIUS = 0.7
+
+# Millimetres. A 24-inch screen that fills the Pixel 4's 1344 x 1008 pixels then shows discs 68 pixels apart.
+PITCH, RADIUS = 20.0, 6.5
 
 # Samples along each side of a pixel that a disc's edge crosses.
 EDGE_SAMPLES = 4
@@ -115,7 +123,7 @@ class Chart:
         return np.where(marked, MARKER_RADIUS, 1.0) * self.radius
 
 
-def filling(page: tuple[float, float], dpi: float, pitch: float = 14.0, radius: float = 4.5) -> Chart:
+def filling(page: tuple[float, float], dpi: float, pitch: float = PITCH, radius: float = RADIUS) -> Chart:
     """The chart with as many discs as fit on a page; odd counts, so that a disc is in the middle."""
     if not pitch > 0:
         raise InputError(f"filling: pitch {pitch} mm; expected a positive number")
@@ -265,8 +273,8 @@ def main(arguments: list[str] | None = None) -> int:
         "--height", type=float, default=298.6, help="of the screen, mm (default: %(default)s)"
     )
     parser.add_argument("--dpi", type=float, default=91.84, help="pixels per inch (default: %(default)s)")
-    parser.add_argument("--pitch", type=float, default=14.0, help="between discs, mm (default: %(default)s)")
-    parser.add_argument("--radius", type=float, default=4.5, help="of a disc, mm (default: %(default)s)")
+    parser.add_argument("--pitch", type=float, default=PITCH, help="between discs, mm (default: %(default)s)")
+    parser.add_argument("--radius", type=float, default=RADIUS, help="of a disc, mm (default: %(default)s)")
     given = parser.parse_args(arguments)
     try:
         chart = filling((given.width, given.height), given.dpi, given.pitch, given.radius)

@@ -27,6 +27,7 @@ from scipy.signal import fftconvolve
 
 from dpdefocus import data
 from dpdefocus.blur import tiling_of
+from dpdefocus.chart import PITCH as DISC_PITCH
 from dpdefocus.chart import Chart, filling, render, save_chart
 from dpdefocus.errors import InputError
 from dpdefocus.files import writable_folder
@@ -40,6 +41,8 @@ BLACK_SCREEN = 0.004
 # How much the backlight, the diffused light on the sheet, and the lens dim from the middle to the corners.
 BACKLIGHT_FALL = 0.15
 SHEET_FALL = 0.03
+# Of the discs, in widths of the kernels: where the screen is tilted away it is still one (`chart` says why).
+PITCH = 1.07
 BAD = ("blank", "other chart", "half out of view", "clipped", "dark", "front of focus")
 
 
@@ -132,8 +135,8 @@ def photograph_chart(
     Args:
         kernels: over the central `crop` (height, width) of the frame.
         frame: (height, width) of the photographs; by default the crop is all.
-        chart: by default one that fills the frame, its pitch a bit less than the kernels' width.
-        geometry: by default a tilted screen.
+        chart: by default one that fills the frame.
+        geometry: by default a tilted screen, so far away that discs are `PITCH` kernel widths apart.
         vignetting: of each view, at most 1; by default smooth, strong, and different in the two.
         brightness: linear raw of the white screen at its brightest.
 
@@ -144,8 +147,8 @@ def photograph_chart(
     if any(part > whole for part, whole in zip(crop, frame, strict=True)):
         raise InputError(f"photograph_chart: crop {crop} is larger than the frame {frame}")
     if geometry is None:
-        # 61-pixel kernels: discs 48 pixels apart, which is 14 mm.
-        geometry = tilted_screen(frame, pixels_per_mm=48 / 14 * kernels.shape[-1] / 61)
+        pitch = DISC_PITCH if chart is None else chart.pitch
+        geometry = tilted_screen(frame, pixels_per_mm=PITCH * kernels.shape[-1] / pitch)
     if geometry.frame != frame:
         raise InputError(f"photograph_chart: the geometry's frame is {geometry.frame}, expected {frame}")
     if chart is None:
@@ -164,10 +167,10 @@ def photograph_chart(
     sheet = brightness * (1 - 4 * SHEET_FALL * (x**2 + (y - 0.1) ** 2)).astype(np.float32)
 
     key, inner = jax.random.key(seed), (slice(halo, halo + frame[0]), slice(halo, halo + frame[1]))
-    seen = [
-        blur_frame(light, kernels, crop) for light in progress([sharp, white, black], "chart photographs")
-    ]
-    seen += [np.stack(2 * [sheet[inner]])] * SHEETS
+    chart_seen, white_seen = (
+        blur_frame(light, kernels, crop) for light in progress([sharp, white], "chart photographs")
+    )
+    seen = [chart_seen, white_seen, BLACK_SCREEN * white_seen] + [np.stack(2 * [sheet[inner]])] * SHEETS
     shots = []
     for number, light in enumerate(seen):
         exposed = expose(jnp.asarray(vignetting * light), jax.random.fold_in(key, number), sensor)
@@ -237,8 +240,7 @@ def bad_photographs(good: ChartPhotographs, kind: str, seed: int = 1) -> ChartPh
     if kind == "blank":
         return replace(good, chart=good.white)
     if kind == "other chart":
-        other = replace(good.pattern, radius=0.5 * good.pattern.radius)
-        return again(chart=replace(other, rows=other.rows | 1, cols=other.cols | 1))
+        return again(chart=replace(good.pattern, radius=0.5 * good.pattern.radius))
     if kind == "half out of view":
         left = np.array([[1.0, 0.0, -0.6 * good.geometry.frame[1]], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
         moved = Geometry(left @ good.geometry.homography, good.geometry.frame, good.geometry.distortion)
@@ -258,7 +260,8 @@ def kernels_seen_from(
     """The true kernels, as they are once the chart is taken to lie where another geometry has it.
 
     A geometry that is d pixels off at a cell makes its kernels appear shifted by -d, both views alike.
-    Shifted in the Fourier domain, at the centre of each cell.
+    Shifted in the Fourier domain, at the centre of each cell; what leaves the field is lost, and the rest
+    made to sum to one again.
     """
     rows, cols, _, size, _ = truth.kernels.shape
     tiling = tiling_of(*truth.crop, truth.kernels)
@@ -268,9 +271,12 @@ def kernels_seen_from(
     x = left + (np.arange(cols) + 0.5) * tiling.tile_width - 0.5
     points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
     shift = (found.to_image(truth.geometry.to_chart(points)) - points).reshape(rows, cols, 2)
-    phase = np.exp(2j * np.pi * np.fft.fftfreq(size) * shift[..., None])
-    spectra = np.fft.fft2(truth.kernels) * (phase[..., 1, :, None] * phase[..., 0, None, :])[:, :, None]
-    return np.fft.ifft2(spectra).real.astype(np.float32)
+    around = int(np.ceil(np.abs(shift).max())) + 1
+    padded = np.pad(truth.kernels, [(0, 0)] * 3 + [(around, around)] * 2)
+    phase = np.exp(2j * np.pi * np.fft.fftfreq(size + 2 * around) * shift[..., None])
+    spectra = np.fft.fft2(padded) * (phase[..., 1, :, None] * phase[..., 0, None, :])[:, :, None]
+    seen = np.fft.ifft2(spectra).real[..., around:-around, around:-around]
+    return (seen / seen.sum((-2, -1), keepdims=True)).astype(np.float32)
 
 
 def _edges(frame: int, crop: int, tiles: int, length: int) -> list[int]:

@@ -45,7 +45,7 @@ class StepError(InputError):
     The message begins with the step's name.
     """
 
-    def __init__(self, step: str, message: str, picture: UInt8[np.ndarray, "height width 3"] | None = None):
+    def __init__(self, step: str, message: str, picture: UInt8[np.ndarray, "height width 3"]):
         super().__init__(f"{step}: {message}")
         self.step = step
         self.picture = picture
@@ -81,7 +81,7 @@ def find_chart(contrast: Float[np.ndarray, "height width"], chart: Chart, distor
         StepError: a step failed: threshold, components, order or geometry.
     """
     level = threshold(contrast)
-    points, areas = components(contrast, level)
+    points = components(contrast, level)
     indices, order = order_on_grid(points, contrast)
     points = points[order]
     # Where the middle is, is not known yet: the geometry of a lattice of pitch one comes first.
@@ -127,18 +127,15 @@ def threshold(contrast: Float[np.ndarray, "height width"]) -> float:
         raise StepError(
             "threshold",
             f"no discs stand out: the two sides of the threshold differ by {found:.3f} of the white screen, "
-            f"{bright.mean():.0%} of the pixels are bright; expected {LEAST_CONTRAST} or more, and 2 to 90 "
-            "%. "
-            "Check that the chart's photographs show the chart, and that it fills the view",
+            f"{bright.mean():.0%} of the pixels are bright; expected {LEAST_CONTRAST} or more, and 2 to "
+            "90 %. Check that the chart's photographs show the chart, and that it fills the view",
             picture_of(contrast),
         )
     return (level + 0.5) / 255
 
 
-def components(
-    contrast: Float[np.ndarray, "height width"], level: float
-) -> tuple[Float[np.ndarray, "discs 2"], Float[np.ndarray, " discs"]]:
-    """Centroids and areas of the bright components that are whole discs.
+def components(contrast: Float[np.ndarray, "height width"], level: float) -> Float[np.ndarray, "discs 2"]:
+    """Centroids of the bright components that are whole discs.
 
     Those cut by the frame's border are left out, those of merged discs, and specks.
 
@@ -161,7 +158,7 @@ def components(
             f"{LEAST_DISCS}. Discs that merge need a chart of larger pitch, or less blur",
             picture_of(contrast, centres[1:]),
         )
-    return centres[1:][disc], area[disc].astype(float)
+    return centres[1:][disc]
 
 
 def order_on_grid(
@@ -349,8 +346,8 @@ def _count_from_markers(indices, points, light, contrast):
         raise StepError(
             "order",
             f"found {len(fits)} sets of the chart's three markers, the smaller discs at its middle, among "
-            f"{len(indices)} discs of which {np.count_nonzero(small)} are smaller; expected one. Photograph a "
-            "chart by dpdefocus.chart, with its middle in view and nothing before it",
+            f"{len(indices)} discs of which {np.count_nonzero(small)} are smaller; expected one. Photograph "
+            "a chart by dpdefocus.chart, with its middle in view and nothing before it",
             picture,
         )
     _, turn, origin = fits[0]

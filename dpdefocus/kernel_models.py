@@ -25,7 +25,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from dpdefocus.errors import InputError
-from dpdefocus.kernel_fit import centroids
+from dpdefocus.kernel_fit import centroids, relative_errors
 from dpdefocus.progress import progress
 
 __all__ = [
@@ -35,7 +35,6 @@ __all__ = [
     "fit_cells",
     "fit_field",
     "model_kernels",
-    "relative_errors",
     "cell_positions",
     "interpolated",
 ]
@@ -99,14 +98,6 @@ def model_kernels(
     share = _step((split - y * jnp.sin(turn) - x * jnp.cos(turn)) / softness)
     pair = jnp.stack([aperture * share, aperture * (1 - share)], axis=-3)
     return pair / jnp.maximum(pair.sum((-2, -1), keepdims=True), 1e-6)
-
-
-def relative_errors(
-    kernels: Float[np.ndarray, "*n size size"], truth: Float[np.ndarray, "*n size size"]
-) -> Float[np.ndarray, "*n"]:
-    """L2 distance of each kernel from its truth, on the L2 norm of the truth."""
-    kernels, truth = np.asarray(kernels), np.asarray(truth)
-    return np.sqrt(((kernels - truth) ** 2).sum((-2, -1)) / (truth**2).sum((-2, -1)))
 
 
 def cell_positions(rows: int, cols: int) -> Float[np.ndarray, "rows cols 2"]:

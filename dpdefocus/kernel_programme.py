@@ -1,4 +1,4 @@
-"""The quadratic programme behind the kernels: its data, its objective with a gradient written out, its minimiser.
+"""The quadratic programme behind the kernels: its data, its objective with its gradient, its minimiser.
 
     min_k  ½ ‖s*k − b‖² + ½ λ_g ‖∂(s*k − b)‖² + ½ λ_s ‖∇k‖² + λ_c Σ (r² / r_max²) k
     subject to  k ≥ 0,  Σ k = 1,  and zero on the rim,
@@ -9,8 +9,8 @@ for the cell's own pixels only, whatever its neighbours' are. The mean of the re
 nothing (`kernel_fit` says why).
 
 Axes   fields of the programme [cells, views, ...], the cells row by row; kernels [cells, views, size, size].
-Units  images divided by √Σ(s − mean)² of the cell, so that the weights λ depend neither on the exposure nor on
-       the size of the cell.
+Units  images divided by √Σ(s − mean)² of the cell, so that the weights λ depend neither on the exposure nor
+       on the size of the cell.
 """
 
 from functools import partial

@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from dpdefocus.errors import InputError
-from dpdefocus.kernel_models import relative_errors
+from dpdefocus.kernel_fit import relative_errors
 from dpdefocus.lens import Lens, Pupil
 from dpdefocus.optics import scale_kernels
 

@@ -21,20 +21,16 @@ from dpdefocus.errors import InputError
 from dpdefocus.raw import check_levels, read_raw, signed_linear
 
 SCREENS = ("chart", "white", "black")
-# More clipped pixels of a screen than this, within the crop, bend the kernels.
+# More clipped pixels of a photograph than this leave holes; fewer are left out of the fit.
 CLIPPED_SHARE = 1e-3
-# Mean of the white screen above the black one, in linear raw: below the first nothing can be calibrated,
-# below the second more noise than need be.
+# Mean light, in linear raw: below the first nothing can be calibrated (a black level's error is as much),
+# below the second there is more noise than need be.
 DARKEST, DIM = 0.01, 0.08
 
 
 @dataclass(frozen=True)
 class Photographs:
-    """What a calibration is made from; `ceiling` is the linear raw value of the white level.
-
-    Raises:
-        InputError: photographs of different sizes.
-    """
+    """What a calibration is made from; `ceiling` is the linear raw value of the white level."""
 
     chart: Float32[np.ndarray, "2 height width"]
     white: Float32[np.ndarray, "2 height width"]
@@ -60,15 +56,16 @@ def read_photographs(
     if not folder.is_dir():
         raise InputError(f"photographs: the folder {folder} does not exist")
     pairs = {name: _pairs(folder, name) for name in (*SCREENS, "sheet")}
-    first = pairs["chart"][0][0]
-    shape = read_raw(first, "a photograph of the chart").shape
+    first = {}
 
     def read(path: Path, what: str) -> np.ndarray:
         image = read_raw(path, what)
-        if image.shape != shape:
+        if image.shape != first.setdefault("shape", image.shape):
             raise InputError(
-                f"{path} is {image.shape} and {first} {shape}: expected the same shape of all photographs"
+                f"{path} is {image.shape} and {first['path']} {first['shape']}: expected the same shape of "
+                "all photographs"
             )
+        first.setdefault("path", path)
         return signed_linear(image, black_level, white_level)
 
     def stack(name: str) -> np.ndarray:
@@ -98,8 +95,7 @@ def check_exposure(photographs: Photographs, crop: tuple[int, int]) -> list[str]
             raise StepError(
                 "exposure",
                 f"{clipped.mean():.1%} of the {name} photographs' pixels are saturated, at the white level; "
-                "expected "
-                f"less than {CLIPPED_SHARE:.1%}. Expose less, or dim the screen",
+                f"expected less than {CLIPPED_SHARE:.1%}. Expose less, or dim the screen",
                 picture_of(data.centre(pair.mean(0), crop) / photographs.ceiling),
             )
         if clipped.any():
@@ -109,8 +105,7 @@ def check_exposure(photographs: Photographs, crop: tuple[int, int]) -> list[str]
         raise StepError(
             "exposure",
             f"too dark: the white screen is {above.mean():.4f} of the range above the black one, expected "
-            f"{DIM} or more. "
-            "Expose longer, and check that white and black are not mixed up",
+            f"{DIM} or more. Expose longer, and check that white and black are not mixed up",
             picture_of(np.clip(above / max(float(above.max()), 1e-6), 0, 1)),
         )
     if above.mean() < DIM:
@@ -126,9 +121,8 @@ def _pairs(folder: Path, name: str) -> list[tuple[Path, Path]]:
     lefts = sorted(path for path in folder.iterdir() if pattern.fullmatch(path.name))
     if not lefts:
         raise InputError(
-            f"{folder} holds no {name}_left.png and {name}_right.png (or {name}1_left.png, ...; .tif, "
-            ".pgm): expected "
-            "pairs of chart, white, black and sheet1, sheet2, ..."
+            f"{folder} holds no {name}_left.png and {name}_right.png (or {name}1_left.png, ...; .tif, .pgm): "
+            "expected pairs of chart, white, black and sheet1, sheet2, ..."
         )
     return [
         (left, left.with_name(re.sub("_left", "_right", left.name, flags=re.IGNORECASE))) for left in lefts

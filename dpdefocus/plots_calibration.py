@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from dpdefocus.calibrate import mosaic
 from dpdefocus.kernel_programme import Weights
 from dpdefocus.plots_formation import VIEW_COLOURS
 
@@ -41,7 +42,7 @@ def detection(
     return figure
 
 
-def kernel_grids(grids: Mapping[str, np.ndarray], margin: int = 1) -> plt.Figure:
+def kernel_grids(grids: Mapping[str, np.ndarray]) -> plt.Figure:
     """Whole grids, as in Fig. 4: for each a row, its left view and its right one, on one brightness scale."""
     top = max(float(kernels.max()) for kernels in grids.values())
     rows, cols, _, size, _ = next(iter(grids.values())).shape
@@ -49,12 +50,7 @@ def kernel_grids(grids: Mapping[str, np.ndarray], margin: int = 1) -> plt.Figure
         len(grids), 2, figsize=(9, 4.5 * len(grids) * rows / cols + 0.6), layout="constrained", squeeze=False
     )
     for row, (title, kernels) in zip(axes, grids.items(), strict=True):
-        for index, (cell, view) in enumerate(zip(row, VIEW_COLOURS, strict=True)):
-            framed = np.pad(
-                kernels[:, :, index], [(0, 0)] * 2 + [(margin, margin)] * 2, constant_values=np.nan
-            )
-            side = size + 2 * margin
-            sheet = framed.transpose(0, 2, 1, 3).reshape(rows * side, cols * side)
+        for cell, view, sheet in zip(row, VIEW_COLOURS, mosaic(kernels, np.nan), strict=True):
             drawn = cell.imshow(sheet, cmap="viridis", vmin=0, vmax=top)
             cell.set(xticks=[], yticks=[], title=f"{title}, {view}")
     axes[-1, 0].set_xlabel(f"each kernel {size} px wide")

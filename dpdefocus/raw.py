@@ -125,8 +125,7 @@ def other_side(
     if below > LARGEST_SHARE_OUTSIDE:
         raise InputError(
             f"the side is brighter than the sum in {below:.0%} of the pixels: expected left + right first, "
-            "and then "
-            "one of the two, both with the same black level"
+            "and then one of the two, both with the same black level"
         )
     other[~known] = white_level
     return np.clip(other, 0, white_level).astype(np.uint16)

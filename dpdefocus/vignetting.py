@@ -11,13 +11,9 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from dpdefocus.data import VIEWS, smooth_field
-from dpdefocus.errors import InputError
+from dpdefocus.detection import StepError, picture_of
+from dpdefocus.photographs import CLIPPED_SHARE, DARKEST, DIM
 
-# More pixels at the white level, in any sheet, than this bend the mean.
-CLIPPED_SHARE = 1e-3
-# The mean of a sheet, in linear raw: below the first its shape is the black level's error, below the second
-# more noise than need be.
-DARKEST, DIM = 0.01, 0.08
 # A sheet varies slowly: its larger structures must follow the smooth field to this share.
 STRUCTURE = 0.03
 
@@ -27,9 +23,15 @@ def mean_sheet(
 ) -> Float32[np.ndarray, "2 height width"]:
     """W_l and W_r: the robust mean of the sheets in each pixel, smoothed, on the brightness of their mean.
 
-    The lamp may change from sheet to sheet: each is brought to the same level first, both views alike, by the
-    median of its ratio to their mean. Of three sheets or more the brightest and the darkest value of each pixel are left out: a reflex or a grain
-    of dust in one of them does not count.
+    The lamp may change from sheet to sheet: each is brought to the same level first, both views alike, by
+    the median of its ratio to their mean. Of three sheets or more the brightest and the darkest value of each
+    pixel are left out: a reflex or a grain of dust in one of them does not count.
+
+    The sheet's own unevenness cannot be told from vignetting, and stays in W. It is the same for both views,
+    so that it leaves their ratio alone, which is what captures are corrected by.
+
+    Raises:
+        StepError: no light in a part of the frame.
     """
     coarse = sheets[:, :, ::4, ::4]
     level = np.median(coarse / coarse.mean(0), axis=(1, 2, 3), keepdims=True)
@@ -37,7 +39,16 @@ def mean_sheet(
     mean = even.mean(0)
     if len(sheets) >= 3:
         mean = (len(sheets) * mean - even.max(0) - even.min(0)) / (len(sheets) - 2)
-    return np.stack([smooth_field(view) for view in mean])
+    smooth = np.stack([smooth_field(view) for view in mean])
+    if smooth.min() <= 0:
+        dark = np.mean(smooth <= 0)
+        raise StepError(
+            "vignetting",
+            f"the white sheets show no light in {dark:.1%} of the frame. Take sheets that fill it, and check "
+            "the black level",
+            _picture(mean.min(0)),
+        )
+    return smooth
 
 
 def check_sheets(sheets: Float32[np.ndarray, "sheets 2 height width"], ceiling: float) -> list[str]:
@@ -47,7 +58,7 @@ def check_sheets(sheets: Float32[np.ndarray, "sheets 2 height width"], ceiling: 
         ceiling: linear raw of the white level.
 
     Raises:
-        InputError: clipped, dark, or not even sheets; says which one.
+        StepError: clipped, dark, or not even sheets; says which one, and shows it.
     """
     warnings = []
     for number, sheet in enumerate(sheets, 1):
@@ -55,11 +66,17 @@ def check_sheets(sheets: Float32[np.ndarray, "sheets 2 height width"], ceiling: 
             what = f"white sheet {number}, {view} view"
             clipped = np.mean(image >= ceiling)
             if clipped > CLIPPED_SHARE:
-                raise InputError(f"{what}: {clipped:.1%} of the pixels are at the white level. Expose less")
+                raise StepError(
+                    "vignetting",
+                    f"{what}: {clipped:.1%} of the pixels are at the white level. Expose less",
+                    _picture(image),
+                )
             if image.mean() < DARKEST:
-                raise InputError(
+                raise StepError(
+                    "vignetting",
                     f"{what}: its mean is {image.mean():.4f} of the range above the black level, expected "
-                    f"{DIM} or more. Expose more, or check the black level"
+                    f"{DIM} or more. Expose more, or check the black level",
+                    _picture(image),
                 )
             if image.mean() < DIM:
                 warnings.append(
@@ -67,10 +84,11 @@ def check_sheets(sheets: Float32[np.ndarray, "sheets 2 height width"], ceiling: 
                 )
             structure = _structure(image)
             if structure > STRUCTURE:
-                raise InputError(
+                raise StepError(
+                    "vignetting",
                     f"{what}: it has structures of {structure:.1%}, expected at most {STRUCTURE:.0%}. "
-                    "Photograph an "
-                    "evenly lit white sheet through a diffuser, out of focus"
+                    "Photograph an evenly lit white sheet through a diffuser, out of focus",
+                    _picture(image),
                 )
     if len(sheets) < 3:
         warnings.append(
@@ -78,6 +96,10 @@ def check_sheets(sheets: Float32[np.ndarray, "sheets 2 height width"], ceiling: 
             "left out"
         )
     return warnings
+
+
+def _picture(image: Float[np.ndarray, "height width"]) -> np.ndarray:
+    return picture_of(image / max(float(image.max()), 1e-6))
 
 
 def _structure(image: Float[np.ndarray, "height width"]) -> float:

@@ -67,6 +67,9 @@ def test_kernels_seen_from_a_shifted_geometry_are_shifted_back(shots):
     seen = chart_photo.kernels_seen_from(shots, moved)
     expected = np.roll(shots.kernels, (2, -1), axis=(-2, -1))
     np.testing.assert_allclose(seen, expected, atol=1e-6)
+    # What leaves the field does not come in again on the other side.
+    far = Geometry(np.array([[1, 0, 0], [0, 1, 9.0], [0, 0, 1]]) @ shots.geometry.homography, FRAME)
+    assert np.abs(chart_photo.kernels_seen_from(shots, far)[..., -3:, :]).max() < 1e-6
     same = chart_photo.kernels_seen_from(shots, shots.geometry)
     np.testing.assert_allclose(same, shots.kernels, atol=1e-6)
 

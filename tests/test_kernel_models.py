@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dpdefocus import kernel_models, lens
+from dpdefocus import kernel_fit, kernel_models, lens
 from dpdefocus.errors import InputError
 from dpdefocus.kernel_models import PARAMETERS
 
@@ -103,8 +103,8 @@ def test_kernels_left_out_are_foretold_better_with_a_model():
     y, x = (2 * (np.arange(cells) + 1) / (cells + 1) - 1 for cells in (2, 3))
     places = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1)
     model = kernel_models.fit_field(known, 2)
-    mixed = kernel_models.relative_errors(kernel_models.interpolated(known, places), between)
-    modelled = kernel_models.relative_errors(kernel_models.interpolated(known, places, model), between)
+    mixed = kernel_fit.relative_errors(kernel_models.interpolated(known, places), between)
+    modelled = kernel_fit.relative_errors(kernel_models.interpolated(known, places, model), between)
     assert modelled.mean() < 0.7 * mixed.mean()
 
 

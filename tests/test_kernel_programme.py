@@ -116,7 +116,7 @@ def test_projection_is_the_nearest_feasible_kernel():
 
 
 def test_projection_ends_on_kernels_that_are_all_but_feasible():
-    """Rounding must not make the thresholds of some kernels go up and down for ever, each keeping all waiting."""
+    """Rounding must not make the thresholds of some kernels go up and down for ever, all waiting for them."""
     rng = np.random.default_rng(1)
     kernels = np.where(rng.random((30, 2, 31, 31)) < 0.3, rng.random((30, 2, 31, 31)), 0).astype(np.float32)
     kernels /= kernels[..., 1:-1, 1:-1].sum((-2, -1), keepdims=True)

@@ -1,4 +1,4 @@
-"""Vignetting from white sheets, within half a percent of the truth: with dust, reflexes, a flickering lamp."""
+"""Vignetting from white sheets, to half a percent of the truth: with dust, reflexes, a flickering lamp."""
 
 import numpy as np
 import pytest
