@@ -1,6 +1,7 @@
 """Lesson 5: its parameters, what it compares, and that a claim which does not hold stops it."""
 
 import re
+import sys
 
 import nbformat
 import pytest
@@ -9,6 +10,9 @@ from lessons import ROOT, code_cells, figures, printed
 from dpdefocus.ablations import BETTER, FAST, FULL, PUBLISHED, Case, effects
 from dpdefocus.baselines import BASELINES
 from dpdefocus.batch import known_parameters
+
+sys.path.insert(0, str(ROOT / "benchmarks"))
+import ablations as benchmark  # noqa: E402
 
 LESSON = ROOT / "notebooks" / "05_ablations.ipynb"
 
@@ -40,6 +44,30 @@ def test_all_losses_and_baselines_are_in_the_text(lesson):
     for each in BASELINES.values():
         authors = each.citation.partition(" ")[0]
         assert authors == "none" or authors in text, each.citation
+
+
+def test_text_says_of_every_part_where_it_pays_as_the_records_do(lesson):
+    """In the score named beforehand: worse without it on the mean, and on more than half of the captures."""
+    text = "\n".join(cell.source for cell in lesson.cells if cell.cell_type == "markdown")
+    rows = re.findall(r"^\| \*\*(.*pay.*)\*\* \| (.*) \| (.*) \|$", text, re.MULTILINE)
+    told = {
+        part: (simulated.startswith("pays"), real)
+        for simulated, *cells in rows
+        for real, cell in zip((True, False), cells, strict=True)
+        for part in cell.split(", ")
+    }
+    records = benchmark.recorded()
+
+    def pays(method, part, captures):
+        effect = benchmark.measured(records[captures]["runs"][method], part)[part.hurts]
+        return effect.worse > 0 and effect.share > 0.5
+
+    assert told == {
+        part.name: (pays("fast", part, "simulated"), pays("fast", part, "Pixel 4")) for part in FAST
+    }
+    losses = {part.name: part for part in PUBLISHED}
+    assert pays("published", losses["intensity"], "simulated")
+    assert not pays("published", losses["entropy"], "simulated")
 
 
 def test_claims_about_parts_are_asserted_and_a_part_without_effect_stops_the_lesson(lesson):
