@@ -1,7 +1,8 @@
 """Progress bars: on everything long, silent in batch."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from tqdm.auto import tqdm
 
@@ -11,10 +12,28 @@ def is_batch() -> bool:
     return os.environ.get("DPDEFOCUS_BATCH") == "1" or os.environ.get("CI", "").lower() == "true"
 
 
-def progress(iterable: Iterable, description: str, total: int | None = None) -> tqdm:
+class Bar(tqdm):
+    """A bar that may be left early, as by an iteration that has converged, when it is used in a ``with``.
+
+    It is full then. In a notebook tqdm's own would be red, as after an error.
+    """
+
+    def __iter__(self) -> Iterator[Any]:
+        for each in self.iterable:
+            yield each
+            self.update()
+        self.close()
+
+    def __exit__(self, kind, error, trace) -> None:
+        if kind is None and self.total is not None:
+            self.update(self.total - self.n)
+        super().__exit__(kind, error, trace)
+
+
+def progress(iterable: Iterable, description: str, total: int | None = None) -> Bar:
     """The iterable with a progress bar, silent in batch; ``total`` when it has no length of its own.
 
     A bar inside another one goes when it is done.
     """
     inner = bool(getattr(tqdm, "_instances", ()))
-    return tqdm(iterable, desc=description, total=total, leave=not inner, disable=is_batch())
+    return Bar(iterable, desc=description, total=total, leave=not inner, disable=is_batch())

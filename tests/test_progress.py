@@ -1,7 +1,11 @@
 """Progress bars: silent in batch, and those within another one go when they are done."""
 
+from pathlib import Path
+from types import ModuleType
+
 import pytest
 
+from dpdefocus import progress as progress_room
 from dpdefocus.progress import progress
 
 
@@ -25,3 +29,31 @@ def test_bar_within_another_goes_when_it_is_done(monkeypatch, capsys):
     list(after)
     assert [bar.leave for bar in (outer, inner, after)] == [True, False, True]
     assert capsys.readouterr().err.count("100%") == 2
+
+
+@pytest.mark.parametrize("notebook", [False, True])
+def test_bar_that_is_left_early_is_full_and_after_an_error_is_not(monkeypatch, capsys, notebook):
+    monkeypatch.setenv("DPDEFOCUS_BATCH", "0")
+    monkeypatch.setenv("CI", "")
+    if notebook:
+        # In a notebook the bar is a widget, of which the colour is looked at.
+        from tqdm.notebook import tqdm
+
+        source = Path(progress_room.__file__).read_text().replace("tqdm.auto", "tqdm.notebook")
+        room = ModuleType("progress_in_a_notebook")
+        exec(source, vars(room))
+        monkeypatch.setattr("tqdm.notebook.display", lambda *_: None, raising=False)
+        bars = room.progress
+        assert issubclass(room.Bar, tqdm)
+    else:
+        bars = progress
+    with bars(range(9), "converged") as done:
+        for _ in done:
+            break
+    assert done.n == 9
+    with pytest.raises(ArithmeticError), bars(range(9), "broken") as broken:
+        for _ in broken:
+            raise ArithmeticError
+    assert broken.n == 0
+    if notebook:
+        assert [bar.container.children[1].bar_style for bar in (done, broken)] == ["success", "danger"]
