@@ -166,7 +166,7 @@ def relative_errors(
 ) -> Float[np.ndarray, "*n"]:
     """L2 distance of each kernel from its truth, on the L2 norm of the truth."""
     kernels, truth = np.asarray(kernels), np.asarray(truth)
-    return np.sqrt(((kernels - truth) ** 2).sum((-2, -1)) / (truth**2).sum((-2, -1)))
+    return np.asarray(np.sqrt(((kernels - truth) ** 2).sum((-2, -1)) / (truth**2).sum((-2, -1))))
 
 
 def grade(
