@@ -165,6 +165,7 @@ def _previous_row(values):
     return jnp.pad(values[:, 1:], ((0, 0), (0, 1)))
 
 
+@jax.jit
 def sub_label(marginals: Float[Array, "labels height width"]) -> Float[Array, "height width"]:
     """Position of the smallest min-marginal in labels, between labels by a parabola through its neighbours."""
     best = jnp.clip(marginals.argmin(0), 1, marginals.shape[0] - 2)

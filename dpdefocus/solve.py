@@ -199,6 +199,7 @@ def _reduced_tiles(views, kernels, settings) -> tuple[int, Overlap, int]:
     return reduction, overlap, int(np.ceil(reach))
 
 
+@partial(jax.jit, static_argnames="factor")
 def reduce(views: Float[Array, "views height width"], factor: int) -> Float[Array, "views h w"]:
     """Views of a whole factor fewer pixels, low-pass filtered first; the last rows repeat to a multiple of it."""
     height, width = views.shape[1:]
@@ -207,6 +208,7 @@ def reduce(views: Float[Array, "views height width"], factor: int) -> Float[Arra
     return jax.image.resize(even, shape, "linear", antialias=True)
 
 
+@partial(jax.jit, static_argnames="size")
 def _enlarge(small: Float[Array, "h w"], size: tuple[int, int]) -> Float[Array, "height width"]:
     """The inverse of `reduce` for maps: bilinear, cut to the image's size."""
     factor = -(-size[0] // small.shape[0])
@@ -271,6 +273,7 @@ def alphas_of(weights: Float[Array, "layers height width"]) -> Float[Array, "lay
     return jnp.clip(alphas, 0, 1).at[0].set(1)
 
 
+@partial(jax.jit, static_argnames="window")
 def confidence(
     marginals: Float[Array, "labels height width"], sizes: Float[Array, "height width"], window: float
 ) -> Float[Array, "height width"]:
