@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import cv2
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Float32
 
@@ -23,8 +23,8 @@ from dpdefocus.errors import InputError
 from dpdefocus.guided_filter import guided_filter
 from dpdefocus.overlap import Overlap
 from dpdefocus.presets import FastSettings
-from dpdefocus.solve import REACH, normalised, reduce
-from dpdefocus.wiener import kernel_deviation, kernel_reach
+from dpdefocus.solve import REACH, enlarge, normalised, reduce, reduction_factor
+from dpdefocus.wiener import kernel_reach
 
 Image = Float32[np.ndarray, "height width"]
 
@@ -72,16 +72,14 @@ class Prepared(NamedTuple):
 
     def whole(self, small: Float[np.ndarray, "h w"]) -> Image:
         """A map of the reduced views in the size of the views."""
-        height, width = self.views.shape[1:]
-        shape = (small.shape[1] * self.reduction, small.shape[0] * self.reduction)
-        return cv2.resize(np.float32(small), shape, interpolation=cv2.INTER_LINEAR)[:height, :width]
+        return np.asarray(enlarge(jnp.asarray(small, jnp.float32), self.views.shape[1:]))
 
 
 def prepare(capture: Capture, calibration: Calibration) -> Prepared:
     """Views and kernels as the default preset has them, and the sizes that it tries."""
     settings = FastSettings()
     gain, views, kernels = normalised(capture, calibration)
-    reduction = max(1, round(kernel_deviation(kernels) / settings.blur_per_pixel))
+    reduction = reduction_factor(kernels, settings)
     small = np.asarray(reduce(views, reduction))
     sizes = np.linspace(settings.nearest, settings.farthest, settings.hypotheses, dtype=np.float32)
     reach = kernel_reach(kernels, REACH)

@@ -37,6 +37,7 @@ from dpdefocus.kernel_programme import (
     minimise,
     residual_variance,
 )
+from dpdefocus.progress import progress
 
 BLOCK = 4  # side of the blocks of pixels that are held out
 
@@ -201,9 +202,9 @@ def _choose(cells, size, settings):
     errors = {}
     kernels = first_guess(*shape[:2], size)
 
-    def tried(weights: Iterable[Weights]):
+    def try_out(weights: Iterable[Weights], name: str):
         nonlocal kernels
-        for candidate in weights:
+        for candidate in progress(weights, f"{name} on trial"):
             if candidate not in errors:
                 kernels, _, _ = minimise(
                     fitted,
@@ -211,15 +212,16 @@ def _choose(cells, size, settings):
                     kernels,
                     settings.tolerance,
                     settings.most_iterations,
-                    "weights on trial",
+                    "kernels on trial",
                 )
                 errors[candidate] = np.asarray(residual_variance(cells, kernels, judging)).ravel()
-        return list(weights)
 
     middle = settings.compactness[len(settings.compactness) // 2]
-    smooth = tried([Weights(settings.gradients, value, middle) for value in settings.smoothness])
+    smooth = [Weights(settings.gradients, value, middle) for value in settings.smoothness]
+    try_out(smooth, "smoothness")
     best = min(smooth, key=lambda candidate: errors[candidate].mean())
-    compact = tried([best._replace(compactness=value) for value in settings.compactness])
+    compact = [best._replace(compactness=value) for value in settings.compactness]
+    try_out(compact, "compactness")
     best = min(compact, key=lambda candidate: errors[candidate].mean())
     chosen = next(candidate for candidate in compact if _no_worse(errors[candidate], errors[best]))
     return chosen, {candidate: float(error.mean()) for candidate, error in errors.items()}

@@ -140,7 +140,7 @@ def estimate_defocus(
     small = scales[0] + sub_label(marginals) * (scales[1] - scales[0])
     size = views.shape[1:]
     trust = confidence(marginals, small, settings.window)
-    return DefocusEstimate(_enlarge(small, size), _enlarge(trust, size), -(-size[0] // small.shape[0]))
+    return DefocusEstimate(enlarge(small, size), enlarge(trust, size), -(-size[0] // small.shape[0]))
 
 
 def _solve_fast(
@@ -192,11 +192,16 @@ def hypothesis_energies(
 
 def _reduced_tiles(views, kernels, settings) -> tuple[int, Overlap, int]:
     """By what factor the views are reduced, the tiles of the reduced views, and the kernels' reach there."""
-    reduction = max(1, round(kernel_deviation(kernels) / settings.blur_per_pixel))
+    reduction = reduction_factor(kernels, settings)
     reach = kernel_reach(kernels, REACH) / reduction
     size = (-(-length // reduction) for length in views.shape[1:])
     overlap = Overlap(*size, *kernels.shape[:2], margin=int(np.ceil(2 * reach * settings.farthest)))
     return reduction, overlap, int(np.ceil(reach))
+
+
+def reduction_factor(kernels: Float[Array, "rows cols views kernel kernel"], settings: FastSettings) -> int:
+    """By what factor the views are reduced to find sizes: blur has left nothing in them that is finer."""
+    return max(1, round(kernel_deviation(kernels) / settings.blur_per_pixel))
 
 
 @partial(jax.jit, static_argnames="factor")
@@ -209,7 +214,7 @@ def reduce(views: Float[Array, "views height width"], factor: int) -> Float[Arra
 
 
 @partial(jax.jit, static_argnames="size")
-def _enlarge(small: Float[Array, "h w"], size: tuple[int, int]) -> Float[Array, "height width"]:
+def enlarge(small: Float[Array, "h w"], size: tuple[int, int]) -> Float[Array, "height width"]:
     """The inverse of `reduce` for maps: bilinear, cut to the image's size."""
     factor = -(-size[0] // small.shape[0])
     whole = jax.image.resize(small, (small.shape[0] * factor, small.shape[1] * factor), "linear")
