@@ -40,6 +40,26 @@ def test_what_a_calibration_must_reach_is_reached(record):
             ("disparity_error_mean_px", "disparity_error_max_px"),
             1,
         ),
+        ("README.md", rf"backlight: {NUMBER} s on two cores", ("seconds",), 1),
+        ("README.md", rf"kernels within\s+{NUMBER} % \(mean relative", ("kernel_error_mean",), 100),
+        (
+            "README.md",
+            rf"disparity of the views within\s+{NUMBER} pixels \(mean; {NUMBER} at worst",
+            ("disparity_error_mean_px", "disparity_error_max_px"),
+            1,
+        ),
+        (
+            "README.md",
+            rf"centroids within\s+{NUMBER} pixels \(mean; {NUMBER} at worst",
+            ("centroid_error_mean_px", "centroid_error_max_px"),
+            1,
+        ),
+        (
+            "README.md",
+            rf"vignetting within\s+{NUMBER} % \(each view's own within {NUMBER} %",
+            ("vignetting_ratio_error_max", "vignetting_error_max"),
+            100,
+        ),
     ],
 )
 def test_sentences_with_figures_say_what_is_recorded(record, file, sentence, names, unit):
