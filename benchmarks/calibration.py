@@ -5,9 +5,9 @@
     python benchmarks/calibration.py --full --data <folder> --solve --out benchmarks/calibration.json
 
 The last takes the Pixel 4 set's kernels. Photographs of a tilted screen with an uneven backlight are
-simulated, with the noise of the real captures; `--full` has the Pixel 4's frame, of which 1344 x 1008 pixels are
-calibrated. `--solve` also solves a simulated capture with the kernels found and with the true ones. Prints
-JSON; `--out` keeps it, with the machine and the digest of the library's code.
+simulated, with the noise of the real captures; `--full` has the Pixel 4's frame, of which 1344 x 1008
+pixels are calibrated. `--solve` also solves a simulated capture with the kernels found and with the true
+ones. Prints JSON; `--out` keeps it, with the machine and the digest of the library's code.
 """
 
 import argparse

@@ -120,14 +120,17 @@ _BODY = """<section class="wipe" aria-labelledby="wipe-title">
 <h2 id="wipe-title">Before and after</h2>
 <p><label>Left of the edge <select class="left">{left}</select></label>
 <label>Right of the edge <select class="right">{right}</select></label></p>
-<div class="frame" style="aspect-ratio: {ratio}"><img class="under" alt="" src="data:,"><img class="over" alt="" src="data:,">
+<div class="frame" style="aspect-ratio: {ratio}"><img class="under" alt="" src="data:,">\
+<img class="over" alt="" src="data:,">
 <span class="edge"></span></div>
-<label class="slider">Place of the edge <input class="place" type="range" min="0" max="100" value="50"></label>
+<label class="slider">Place of the edge \
+<input class="place" type="range" min="0" max="100" value="50"></label>
 </section>
 <section class="all" aria-labelledby="all-title">
 <h2 id="all-title">All side by side, with their values</h2>
 <p>Point at a pixel, or choose it with the sliders; every picture tells its value there.</p>
-<label class="slider">Column <input class="column" type="range" min="0" max="{last_column}" value="{column}"></label>
+<label class="slider">Column \
+<input class="column" type="range" min="0" max="{last_column}" value="{column}"></label>
 <label class="slider">Row <input class="row" type="range" min="0" max="{last_row}" value="{row}"></label>
 <p class="where" role="status"></p>
 <div class="figures">

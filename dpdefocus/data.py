@@ -323,7 +323,7 @@ def _pixel4_registry() -> dict[str, str]:
 def relative_vignetting(
     white: Float32[np.ndarray, "2 height width"],
 ) -> Float32[np.ndarray, "height width"]:
-    """The factor that gives the right view the left one's vignetting: box mean of white left / white right."""
+    """The factor that gives the right view the left's vignetting: box mean of white left / white right."""
     return smooth_field(white[0] / white[1])
 
 

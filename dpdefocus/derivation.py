@@ -225,7 +225,7 @@ def noise_terms(f):
 
 
 def noise_polynomial(f):
-    """The noise part multiplied out: ``σ² (P² + 3rP + 2r²) / B²``, with ``P = Σ_v |K^v|²``, ``r = σ²|Φ|²``."""
+    """The noise part multiplied out: ``σ² (P² + 3rP + 2r²) / B²``, ``P = Σ_v |K^v|²``, ``r = σ²|Φ|²``."""
     power = abs2(f.hypothesis[0]) + abs2(f.hypothesis[1])
     return f.variance * (power * power + 3 * f.ratio * power + 2 * f.ratio * f.ratio) / (f.B * f.B)
 
@@ -250,7 +250,7 @@ def eq37(f):
 
 
 def eq4(f):
-    """(4): ``C₁ |K⋆^l K^r − K⋆^r K^l|² + σ² (Σ_v |K⋆^v|² + σ²|Φ|²) / B + C₂``, with C₁ = |Φ|⁻²/B and C₂ = σ²."""
+    """(4): ``C₁ |K⋆^l K^r − K⋆^r K^l|² + σ² (Σ_v |K⋆^v|² + σ²|Φ|²) / B + C₂``, C₁ = |Φ|⁻²/B, C₂ = σ²."""
     (kl, kr), (tl, tr) = f.hypothesis, f.truth
     c1, c2 = 1 / (f.prior * f.B), f.variance
     return c1 * abs2(tl * kr - tr * kl) + f.variance * (abs2(tl) + abs2(tr) + f.ratio) / f.B + c2
@@ -275,7 +275,10 @@ def lagrange_right(f):
 
 
 def crossed_views(f):
-    """``|I^l K^r − I^r K^l|² / B``: what no sharp image explains at the hypothesis (`wiener.cross_residual`)."""
+    """``|I^l K^r − I^r K^l|² / B``: what no sharp image explains at the hypothesis.
+
+    See `wiener.cross_residual`.
+    """
     (left, right), (kl, kr) = f.observed, f.hypothesis
     return abs2(left * kr - right * kl) / f.B
 
@@ -343,7 +346,7 @@ def noise_of_both_views(f):
 
 
 def dropped_and_kept(f):
-    """The second term as what (5) keeps, ``σ² σ²|Φ|²/B``, what it leaves out, ``σ² Σ_v |K⋆^v|²/B``, and C₂."""
+    """The second term: what (5) keeps, ``σ² σ²|Φ|²/B``, what it leaves out, ``σ² Σ_v |K⋆^v|²/B``, and C₂."""
     kept = f.variance * f.ratio / f.B
     left_out = f.variance * sum(abs2(t) for t in f.truth) / f.B
     return kept + left_out + f.variance

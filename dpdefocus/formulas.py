@@ -1,8 +1,8 @@
-r"""Formulas as MathML, which browsers draw by themselves: no script, no network, read aloud by screen readers.
+r"""Formulas as MathML, which browsers draw themselves: no script, no network, read aloud by screen readers.
 
 latex2mathml does the work. What is left to do here: numbers of equations (``\tag``) are set beside the
-formula, and alphabets, such as the script letters of ``\mathcal``, are written as Unicode's own letters, since
-browsers know no other (MathML Core).
+formula, and alphabets, such as the script letters of ``\mathcal``, are written as Unicode's own letters,
+since browsers know no other (MathML Core).
 """
 
 import html
@@ -25,7 +25,7 @@ def inline(latex: str) -> str:
 
 
 def block(latex: str) -> str:
-    """A formula on a line of its own, its number beside it, in a box that scrolls if the formula is too wide."""
+    """A formula on a line of its own, its number beside it, in a box that scrolls if it is too wide."""
     formula, *numbers = re.split(r"\\tag\s*\{([^}]*)\}", latex)
     number = numbers[0] if numbers else ""
     label = f'<span class="equation-number">({html.escape(number)})</span>' if number else ""

@@ -21,7 +21,7 @@ from dpdefocus.progress import progress
 def data_cost(
     energies: Float[Array, "labels height width"], floor: float, slack: float, cap: float
 ) -> Float[Array, "labels height width"]:
-    """Costs from energies: how far each energy lies above the pixel's best, in units of what is to be expected.
+    """Costs from energies: how far each energy lies above the pixel's best, in units of what is expected.
 
     ``C(d) = min((E(d) − E_min) / (slack E_min + floor), cap)``. The best energy is what the calibration
     cannot explain (kernels resized and interpolated, the window reaching over an edge), and `floor` what
@@ -103,7 +103,7 @@ def _double(image: Float[Array, "*n height width"]) -> Float[Array, "*n h w"]:
 
 @partial(jax.jit, static_argnames=("iterations",))
 def _sweep(unary, weights_up, weights_left, from_right, from_down, smoothness, limit, iterations):
-    """Iterations on one grid from the given messages: min-marginals, and the messages from right and below."""
+    """Iterations on one grid from the given messages: min-marginals, and messages from right and below."""
     labels, height, width = unary.shape
     up = smoothness * weights_up.at[0].set(0)
     left = smoothness * weights_left.at[:, 0].set(0)
@@ -167,7 +167,7 @@ def _previous_row(values):
 
 @jax.jit
 def sub_label(marginals: Float[Array, "labels height width"]) -> Float[Array, "height width"]:
-    """Position of the smallest min-marginal in labels, between labels by a parabola through its neighbours."""
+    """Position of the smallest min-marginal in labels, between labels by a parabola through neighbours."""
     best = jnp.clip(marginals.argmin(0), 1, marginals.shape[0] - 2)
 
     def at(shift):

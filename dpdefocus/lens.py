@@ -299,7 +299,8 @@ def field_varying(
 
     The defaults are of the kind of the Pixel 4's 6 x 8 grid (Fig. 4), with its mean disparity at the same
     defocus; its kernels are a third wider, and grow towards the sides where these are cut. For the field
-    position h (unit: half the frame's diagonal), with u = (x, y) in the pupil and S a smooth step from 0 to 1:
+    position h (unit: half the frame's diagonal), with u = (x, y) in the pupil and S a smooth step
+    from 0 to 1:
 
         aperture(u) = S(1 - |u|) S(1.1 - |u + cats_eye h|)
         left(u)     = aperture(u) (1 - S(x + split_shift h_x)) (1 + asymmetry y h_y),   right(u) = the rest

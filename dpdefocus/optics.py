@@ -23,8 +23,9 @@ def scale_kernels(
 
     The calibrated kernel is sampled at ``x / d``: bilinearly where it is magnified or shrunk to no less than
     half, and through a Gaussian of σ = (1/|d| − 1)/2 calibrated pixels below that, which holds back the
-    frequencies that the coarser samples cannot carry. The golden cases fix both rules (the first at sizes from
-    0.72, the second up to 0.46), but not where they change, here at a half. Once the whole field is less than a pixel wide, σ stops growing, so that the kernel tends to a delta.
+    frequencies that the coarser samples cannot carry. The golden cases fix both rules (the first at sizes
+    from 0.72, the second up to 0.46), but not where they change, here at a half. Once the whole field is
+    less than a pixel wide, σ stops growing, so that the kernel tends to a delta.
     """
     if kernels.shape[-1] % 2 == 0:
         raise InputError(

@@ -1,7 +1,8 @@
 """Executed notebooks and Markdown as HTML pages that stand alone: no network, no kernel, any width of screen.
 
 Each page is one file: style, formulas (`formulas`) and pictures are in it. Sliders work through the few lines
-of JavaScript that come with them in the notebook's outputs (`widgets`). Light or dark is the reader's setting.
+of JavaScript that come with them in the notebook's outputs (`widgets`). Light or dark is the
+reader's setting.
 """
 
 import html

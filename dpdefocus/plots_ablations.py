@@ -19,8 +19,8 @@ ACROSS = 4  # columns of a figure of many results
 def side_by_side(truth: GroundTruth, solved: Mapping[str, Solved], ratio: float = 2.2) -> plt.Figure:
     """The truth, and a method with one part left out at a time: sharp images above maps, on common scales.
 
-    `solved` goes by what is left out; `ablations.FULL` leaves out nothing. Each column is `ratio` inches wide.
-    Pixels whose size is not known are white in the true map.
+    `solved` goes by what is left out; `ablations.FULL` leaves out nothing. Each column is `ratio` inches
+    wide. Pixels whose size is not known are white in the true map.
     """
     known = np.where(truth.mask, truth.defocus_map, np.nan)
     named = {

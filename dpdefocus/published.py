@@ -34,7 +34,7 @@ from dpdefocus.progress import progress
 
 @dataclass(frozen=True)
 class Schedule:
-    """How far Adam goes: ``iterations``, while its rate falls exponentially from ``first_rate`` to ``last_rate``."""
+    """Adam's ``iterations``, while its rate falls exponentially from ``first_rate`` to ``last_rate``."""
 
     iterations: int
     first_rate: float
@@ -158,8 +158,8 @@ def _advance(
     """``steps`` iterations, no more than ``most``, fewer if the loss stops being finite; the losses
     before each.
 
-    How many is not known to the compiler, so that a run cut into other pieces is the same computation; weights
-    and noise are the scene's, so that other ones run the same compiled code.
+    How many is not known to the compiler, so that a run cut into other pieces is the same computation;
+    weights and noise are the scene's, so that other ones run the same compiled code.
     """
     optimiser = _adam(schedule)
 

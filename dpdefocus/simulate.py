@@ -419,7 +419,7 @@ def _frame(margin):
 
 
 def dioptres_at_scale(camera: Camera, scale: float) -> float:
-    """How far off, in dioptres, the camera's blur is `scale` times the calibrated one; behind the focus plane."""
+    """How far off, in dioptres, the blur is `scale` times the calibrated one; behind the focus plane."""
     a, b = camera.lens.coefficients
     return (scale * camera.calibration_radius - a) / b
 

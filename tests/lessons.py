@@ -1,7 +1,7 @@
 """What the tests of the lessons share: each lesson run once, and what is wrong with a lesson's shape or run.
 
-`shape_problems` and `run_problems` tell in words what they find, so that a test can break a copy of a lesson and see
-it told.
+`shape_problems` and `run_problems` tell in words what they find, so that a test can break a copy of a lesson
+and see it told.
 """
 
 import atexit
@@ -42,10 +42,10 @@ sys.exit(done.returncode)
 
 
 class Run(NamedTuple):
-    """One execution of a notebook: exit status, what was printed, cost, and the folder of its results, if any.
+    """One execution of a notebook: exit status, what was printed, cost, the folder of its results, if any.
 
-    `seconds` are wall time, or those of the processors if they are fewer: a lesson computes all the time, and on a
-    machine that others use, too, the wall clock tells more about them.
+    `seconds` are wall time, or those of the processors if they are fewer: a lesson computes all the time, and
+    on a machine that others use, too, the wall clock tells more about them.
     """
 
     status: int
@@ -99,7 +99,7 @@ def run(lesson: Path) -> Run:
 
 
 def text_changes(committed: nbformat.NotebookNode, executed: nbformat.NotebookNode) -> list[str]:
-    """Where the text that cells print differs, as nbval compares it: cells marked as timing or plot are left out."""
+    """Where the text that cells print differs, as nbval compares it; not in cells marked timing or plot."""
 
     def compared(notebook):
         left_out = {NOT_COMPARED, "parameters", "injected-parameters"}

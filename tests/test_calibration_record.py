@@ -1,4 +1,4 @@
-"""What is said of the calibration in words is what its benchmark recorded, and the record is of this shape."""
+"""What words say of the calibration is what its benchmark recorded, and the record is of this shape."""
 
 import json
 import re
@@ -22,7 +22,7 @@ def test_record_says_what_was_measured_and_by_what(record):
 
 
 def test_what_a_calibration_must_reach_is_reached(record):
-    """On photographs with known kernels of the Pixel 4: the issue's bounds, the seconds on two processor cores."""
+    """On photographs with known kernels of the Pixel 4: the issue's bounds, the seconds on two cores."""
     assert record["kernel_error_mean"] < 0.05
     assert record["centroid_error_mean_px"] < 0.1 and record["disparity_error_mean_px"] < 0.1
     assert record["vignetting_ratio_error_max"] < 0.005

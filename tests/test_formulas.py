@@ -11,8 +11,8 @@ from dpdefocus import formulas, pages
 
 # MathML Core, and the box, which a style draws.
 ELEMENTS = set(
-    "math mrow mi mo mn mtext ms mspace msub msup msubsup munder mover munderover mfrac msqrt mroot mpadded mphantom "
-    "mstyle mtable mtr mtd menclose".split()
+    "math mrow mi mo mn mtext ms mspace msub msup msubsup munder mover munderover mfrac msqrt mroot mpadded "
+    "mphantom mstyle mtable mtr mtd menclose".split()
 )
 
 

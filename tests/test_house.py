@@ -93,7 +93,7 @@ FIGURES = {"matplotlib", "plotly", "ipywidgets"}
 
 
 def draws(module):
-    """Whether a module is of those that know figures: `plots`, `widgets`, or one lesson's own, `plots_<lesson>`."""
+    """Whether a module knows figures: `plots`, `widgets`, or one lesson's own, `plots_<lesson>`."""
     return module.partition("_")[0] in {"plots", "widgets"}
 
 
@@ -152,6 +152,15 @@ def test_module_imports_what_is_declared_and_nothing_further_down_the_road(modul
                 f"{module.stem} imports {package}, which is not declared"
             )
             assert package not in FIGURES or draws(module.stem), f"{module.stem} imports {package}"
+
+
+def test_lines_are_at_most_110_characters_long():
+    long = []
+    for folder in ("dpdefocus", "benchmarks", "tests"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            lines = enumerate(path.read_text(encoding="utf-8").split("\n"), 1)
+            long += [f"{path.relative_to(ROOT)}:{n}: {len(line)}" for n, line in lines if len(line) > 110]
+    assert not long, "longer than 110 characters: " + ", ".join(long)
 
 
 def test_importing_starts_no_device():

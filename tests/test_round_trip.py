@@ -1,4 +1,4 @@
-"""A simulated scene, through files and the loader of real captures, to the default solver: against the truth."""
+"""A simulated scene through files, the loader of real captures and the default solver: against the truth."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The site, built from the lessons as committed and opened in a real browser; broken copies show what is told."""
+"""The site, built from the lessons as committed, in a real browser; broken copies show what is told."""
 
 import re
 import sys
@@ -96,7 +96,10 @@ def test_text_stands_out_in_light_and_dark(browser, folder, scheme):  # noqa: F8
 
 def shown(page):
     """The text beneath each picture of the comparison: its name and its value."""
-    told = "all => all.map((c) => [c.querySelector('strong').textContent, c.querySelector('.value').textContent])"
+    told = (
+        "all => all.map((c) => "
+        "[c.querySelector('strong').textContent, c.querySelector('.value').textContent])"
+    )
     return dict(page.locator(".figures figcaption").evaluate_all(told))
 
 
