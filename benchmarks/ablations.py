@@ -123,8 +123,10 @@ def recorded() -> dict[str, dict]:
 
 
 def readme_table(record_of: dict[str, dict]) -> str:
-    """Markdown: a row for each part of both methods, and for each record (its name -> itself) the effect on the
-    score that leaving it out should hurt, and the share of captures on which it does.
+    """Markdown: a row for each part of both methods, two columns for each record (its name -> itself).
+
+    They hold the effect on the score that leaving the part out should hurt, and the share of captures on
+    which it does.
     """
     titles = "".join(f" {name}: worse by | worse on |" for name in record_of)
     lines = ["| left out | should hurt |" + titles, "|---|---|" + "---|---|" * len(record_of)]
@@ -173,6 +175,9 @@ def main() -> None:
     if not options.out and not options.readme:
         parser.error("expected --out, the record to make, or --readme, to show the records that there are")
     try:
+        if options.readme:
+            # Missing marks are told before hours are spent.
+            records.table_in(options.readme.read_text(encoding="utf-8"), NAME)
         if options.out:
             solve_all(options)
         if options.readme:

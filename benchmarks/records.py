@@ -9,7 +9,6 @@ the code differs, with ``--renew``: most changes of code change no score, and so
 import ast
 import hashlib
 import json
-import os
 import platform
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,6 +20,7 @@ import jax
 import dpdefocus
 from dpdefocus.errors import InputError
 from dpdefocus.files import replacing, writable_folder
+from dpdefocus.objective import cores
 
 PACKAGE = Path(dpdefocus.__file__).parent
 
@@ -51,7 +51,7 @@ def machine() -> str:
             "model name", cpu
         )
     device = jax.devices()[0]
-    return f"{cpu}, {len(os.sched_getaffinity(0))} cores; JAX on {device.platform} ({device.device_kind})"
+    return f"{cpu}, {cores()} cores; JAX on {device.platform} ({device.device_kind})"
 
 
 def versions(all_runs: Iterable[Mapping[str, Any]]) -> str:

@@ -18,6 +18,7 @@ import numpy as np
 import records
 
 from dpdefocus import data, memory, metrics
+from dpdefocus.errors import InputError
 from dpdefocus.presets import PRESETS
 from dpdefocus.results import current_versions
 from dpdefocus.solve import solve
@@ -115,6 +116,11 @@ def main() -> None:
     if options.one:
         print(json.dumps(scene_scores(options.folder, options.one, options.preset)))
         return
+    if options.readme:
+        try:
+            records.table_in(options.readme.read_text(encoding="utf-8"), NAME)
+        except InputError as error:
+            parser.error(str(error))
     record = run(options.folder, options.scenes or data.list_scenes(options.folder), options.preset)
     print(table(record))
     if options.out:

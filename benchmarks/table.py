@@ -139,7 +139,7 @@ def measure(
 
 def code_of_methods() -> str:
     """The digest of the code behind all figures: methods, scores, and the simulated captures."""
-    return records.code_of("baselines", "solve", "metrics", "simulate")
+    return records.code_of("baselines", "solve", "metrics", "ablations")
 
 
 def kept(folder: Path, method: str, case: Case, made: Mapping[str, Any]) -> bool:

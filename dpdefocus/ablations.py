@@ -34,6 +34,7 @@ from dpdefocus.solve import (
     fronts_widened,
     layer_scales,
     least_around,
+    measured_noise,
     normalised,
 )
 from dpdefocus.wiener import kernel_reach
@@ -136,14 +137,15 @@ class Solved(NamedTuple):
 def solve_fast(capture: Capture, calibration: Calibration, settings: FastSettings, skips: str = "") -> Solved:
     """As `solve.solve` with these settings, but for a step in `STEPS` that may be skipped.
 
-    The tiles' margins are those of the farthest size that is tried, not of the farthest that is found, so that
-    their shape does not depend on the capture.
+    The tiles' margins are those of the farthest size that is tried, not of the farthest that is found, so
+    that their shape does not depend on the capture.
     """
     if skips and skips not in STEPS:
         raise InputError(f"skips: found {skips!r}, expected one of {', '.join(sorted(STEPS))}")
     gain, views, kernels = normalised(capture, calibration)
     kernels = jnp.asarray(calibration.kernels) if skips == "centring" else kernels
-    defocus, _, reduction = estimate_defocus(views, kernels, settings, capture.name)
+    noise = measured_noise(capture, settings, gain)
+    defocus, _, reduction = estimate_defocus(views, kernels, settings, capture.name, noise)
     if skips == "interpolation":
         step = (settings.farthest - settings.nearest) / (settings.hypotheses - 1)
         defocus = settings.nearest + step * jnp.round((defocus - settings.nearest) / step)
@@ -192,7 +194,7 @@ def _deblurred(views, kernels, layers, weights, settings, filled):
 def solve_published(
     capture: Capture, calibration: Calibration, settings: PublishedSettings, changes: Mapping[str, Any]
 ) -> Solved:
-    """As the preset ``paper`` with `settings` between their own `nearest` and `farthest`, some `changes` made.
+    """As the preset ``paper`` with `settings` between their own `nearest` and `farthest`, and some `changes`.
 
     The changes may be of weights and of the noise, which are traced: all ablations run the same compiled code
     (`published.Schedule` is all that the compiler is told).
@@ -208,8 +210,8 @@ def solve_published(
 def small_settings(height: int, layers: int, iterations: int) -> PublishedSettings:
     """The published constants for a synthetic capture of few pixels, between `NEAREST` and `FARTHEST`.
 
-    The smoothness losses are means over the pixels of what lies along edges and outlines. These take a share of
-    the pixels that grows as frames shrink, and the weights of both shrink with the height of the frame.
+    The smoothness losses are means over the pixels of what lies along edges and outlines. These take a share
+    of the pixels that grows as frames shrink, and the weights of both shrink with the height of the frame.
     """
     share = height / PUBLISHED_HEIGHT
     whole = PublishedSettings(nearest=NEAREST, farthest=FARTHEST, layers=layers, iterations=iterations)
@@ -271,7 +273,7 @@ def pixel4_cases(folder: str | Path, scenes: Sequence[str] = ()) -> Iterator[Cas
 
 
 def solve_without(part: Ablation, case: Case, settings: FastSettings | PublishedSettings) -> Solved:
-    """A capture solved with one part left out of the method that the settings belong to; `FULL`: with none."""
+    """A capture solved with one part left out of the method the settings belong to; `FULL`: with none."""
     changes = dict(part.changes)
     if isinstance(settings, FastSettings):
         return solve_fast(case.capture, case.calibration, replace(settings, **changes), part.skips)

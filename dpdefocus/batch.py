@@ -8,15 +8,11 @@ status is 0 when all went well, 1 when the notebook failed, 2 when something giv
 
 import argparse
 import ast
-import atexit
 import difflib
-import functools
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -103,8 +99,6 @@ def run(notebook: Path, out_dir: Path, given: list[tuple[str, str]], bar: bool =
 
     os.environ["DPDEFOCUS_BATCH"] = "1"
     os.environ.setdefault("PLOTLY_RENDERER", RENDERER)
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", _compiled_programs())
-    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     names = (notebook.name, f"{notebook.stem}.html")
     failed = out_dir / f"{notebook.stem}.failed.ipynb"
     engine = {
@@ -125,18 +119,6 @@ def run(notebook: Path, out_dir: Path, given: list[tuple[str, str]], bar: bool =
         report.write_text(_html(executed), encoding="utf-8")
     failed.unlink(missing_ok=True)
     return [out_dir / name for name in names]
-
-
-@functools.cache
-def _compiled_programs() -> str:
-    """A folder for the programs that JAX compiles in one run, for the runs that follow it in this process.
-
-    Each run has a process of its own, and would spend some ten seconds on compiling the same again. The
-    folder goes with this process: programs must not come to another machine.
-    """
-    folder = tempfile.mkdtemp(prefix="dpdefocus-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
 
 
 def _quiet_kernel_manager() -> type:

@@ -14,13 +14,16 @@ when something given cannot be used, which is found before work starts.
 """
 
 import argparse
+import atexit
 import csv
 import glob
 import hashlib
 import json
+import os
 import re
 import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -73,8 +76,8 @@ def read_jobs(captures: list[str], common: list[tuple[str, str]], known: dict[st
         twice = {name for name, _ in common} & {name for name, _ in job.given}
         if twice:
             raise InputError(
-                f"{job.name}: parameter {', '.join(sorted(twice))} is given both with the capture and with -p; "
-                "expected one of them"
+                f"{job.name}: parameter {', '.join(sorted(twice))} is given both with the capture and with "
+                "-p; expected one of them"
             )
     jobs = [Job(job.name, (*common, *job.given)) for job in jobs]
     for job in jobs:
@@ -88,8 +91,8 @@ def read_jobs(captures: list[str], common: list[tuple[str, str]], known: dict[st
     same = sorted({name for name in names if names.count(name) > 1})
     if same:
         raise InputError(
-            f"several captures are named {', '.join(same)}: expected a name for each, as it is their folder's. "
-            f"Give a CSV file with a column {NAME!r}"
+            f"several captures are named {', '.join(same)}: expected a name for each, as it is their "
+            f"folder's. Give a CSV file with a column {NAME!r}"
         )
     return jobs
 
@@ -197,12 +200,14 @@ def _stamps(given: dict[str, str]) -> dict[str, list]:
     """
     stamps = {}
     for name, text in given.items():
+        if not text:
+            continue
         path = Path(text)
         if name == "data_dir" and "scene" in given:
             scene = glob.escape(given["scene"])
             patterns = f"{scene}_*", f"gt_*/{scene}_*", "calibration/*"
             files = [each for pattern in patterns for each in sorted(path.glob(pattern))]
-        elif text and path.is_dir():
+        elif path.is_dir():
             files = sorted(path.iterdir())
         else:
             files = [path]
@@ -238,6 +243,7 @@ def run_job(job: Job, notebook: Path, out_dir: Path) -> dict[str, Any]:
         (folder / RECORD).unlink(missing_ok=True)
         for abandoned in folder.glob(".partial-*"):
             shutil.rmtree(abandoned, ignore_errors=True)
+        _share_compiled_programs()
         batch.run(notebook, folder, list(job.given), bar=False)
         record["scores"] = _scores(job, notebook, folder)
         record["pictures"] = pictures(folder)
@@ -250,6 +256,19 @@ def run_job(job: Job, notebook: Path, out_dir: Path) -> dict[str, Any]:
     with replacing(folder, RECORD) as (path,):
         path.write_text(json.dumps(record, indent=1), encoding="utf-8")
     return record
+
+
+def _share_compiled_programs() -> None:
+    """Give the kernels that this process starts a folder for the programs that JAX compiles in them.
+
+    Each run has a process of its own, and would spend some ten seconds on compiling the same again. The
+    folder goes with this process: programs must not come to another machine.
+    """
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        folder = tempfile.mkdtemp(prefix="dpdefocus-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = folder
+        os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
 
 def _scores(job: Job, notebook: Path, folder: Path) -> dict[str, float]:
@@ -307,7 +326,9 @@ def _on_cluster(jobs, notebook, out_dir, scheduler) -> Iterator[dict[str, Any]]:
 
 
 def run_all(jobs: list[Job], notebook: Path, out_dir: Path, scheduler: str = "") -> list[dict[str, Any]]:
-    """Run the captures, with a progress bar and the summary renewed after each; their records.
+    """Run the captures, with a progress bar; their records. The summary is renewed after each.
+
+    The contact sheet, whose length grows with them, is renewed when it would grow by 5 %, and at the end.
 
     Raises:
         InputError: there is no scheduler at the address given.
@@ -319,17 +340,17 @@ def run_all(jobs: list[Job], notebook: Path, out_dir: Path, scheduler: str = "")
     else:
         finished = _one_after_the_other(jobs, notebook, out_dir)
     records, shown = {}, 0
-    bar = progress(finished, "captures", total=len(jobs))
     try:
-        for record in bar:
-            records[record["name"]] = record
-            if record["status"] == FAILED:
-                bar.write(f"{record['name']} failed: {record['error']}", file=sys.stderr)
-            with replacing(out_dir, SUMMARY) as (table,):
-                _write_summary(table, _in_order(jobs, records))
-            if len(records) >= GROWTH * shown:
-                _write_sheet(out_dir, jobs, records, notebook)
-                shown = len(records)
+        with progress(finished, "captures", total=len(jobs)) as bar:
+            for record in bar:
+                records[record["name"]] = record
+                if record["status"] == FAILED:
+                    bar.write(f"{record['name']} failed: {record['error']}", file=sys.stderr)
+                with replacing(out_dir, SUMMARY) as (table,):
+                    _write_summary(table, _in_order(jobs, records))
+                if len(records) >= GROWTH * shown:
+                    _write_sheet(out_dir, jobs, records, notebook)
+                    shown = len(records)
     finally:
         if len(records) > shown:
             _write_sheet(out_dir, jobs, records, notebook)

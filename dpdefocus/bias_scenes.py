@@ -152,6 +152,6 @@ def noisy_capture(simulated: Simulated, noise_variance: float, seed: int) -> tup
 def map_error(capture: Capture, calibration: Calibration, simulated: Simulated, preset: str) -> float:
     """Mean absolute error of the defocus map that a preset's settings give, in units of the kernels."""
     gain, views, kernels = normalised(capture, calibration)
-    noise = measured_noise(capture, PRESETS[preset])
-    found = estimate_defocus(views, kernels, PRESETS[preset], capture.name, noise and noise.brightened(gain))
+    noise = measured_noise(capture, PRESETS[preset], gain)
+    found = estimate_defocus(views, kernels, PRESETS[preset], capture.name, noise)
     return float(np.abs(np.asarray(found.defocus) - simulated.defocus_map).mean())

@@ -13,6 +13,7 @@ import argparse
 import json
 import re
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -123,7 +124,21 @@ def calibrate(
     """
     crop = data.checked_crop(crop, photographs.frame, "the photographs' size")
     check_grid(crop, grid, size)
-    steps = iter(progress(["exposure", "vignetting", "chart", "sharp chart"], "calibration"))
+    with progress(["exposure", "vignetting", "chart", "sharp chart"], "calibration") as steps:
+        return _calibrated(iter(steps), photographs, chart, grid, size, crop, distortion, settings)
+
+
+def _calibrated(
+    steps: Iterator[str],
+    photographs: Photographs,
+    chart: Chart,
+    grid: tuple[int, int],
+    size: int,
+    crop: tuple[int, int],
+    distortion: bool,
+    settings: KernelFitSettings,
+) -> CalibrationReport:
+    """`calibrate` with arguments that fit, going on by one of the `steps` before each."""
     next(steps)
     warnings = check_exposure(photographs, crop)
     next(steps)

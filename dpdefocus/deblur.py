@@ -98,7 +98,9 @@ def _dilated(
     A square is grown by a block at a time, so that one program serves all half widths.
     """
     block, step = (1, BLOCK, BLOCK), (1, 3, 3)
-    blocks = jax.lax.reduce_window(images, 0.0, jax.lax.max, block, block, "SAME")
+    height, width = images.shape[1:]
+    whole = jnp.pad(images, ((0, 0), (0, -height % BLOCK), (0, -width % BLOCK)))
+    blocks = jax.lax.reduce_window(whole, 0.0, jax.lax.max, block, block, "VALID")
     steps = jnp.ceil(radii / BLOCK)
 
     def grow(number, grown):
@@ -106,7 +108,7 @@ def _dilated(
         return jnp.where(number < steps[:, None, None], wider, grown)
 
     largest = jax.lax.fori_loop(0, steps.max().astype(int), grow, blocks)
-    return jnp.repeat(jnp.repeat(largest, BLOCK, 1), BLOCK, 2)[:, : images.shape[1], : images.shape[2]]
+    return jnp.repeat(jnp.repeat(largest, BLOCK, 1), BLOCK, 2)[:, :height, :width]
 
 
 def fill(

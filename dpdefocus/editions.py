@@ -3,9 +3,9 @@
     python -m dpdefocus.editions student --out-dir out/student
     python -m dpdefocus.editions colab
 
-both run in the project's folder. The first writes copies without solutions and without outputs, to be filled
-by the student's own kernel. The second gives each lesson a first cell that installs the library on Colab, from
-the address that pyproject.toml names, or else says there what to set; it does nothing outside of Colab.
+Both run in the project's folder. The first writes copies without solutions and without outputs, to be filled
+by the student's own kernel. The second gives each lesson a first cell that installs the library on Colab,
+from the address that pyproject.toml names, or else says there what to set; it does nothing outside of Colab.
 """
 
 import argparse
@@ -59,7 +59,8 @@ def with_colab_cell(lesson: nbformat.NotebookNode, repository: str) -> nbformat.
     return lesson
 
 
-_COLAB_SOURCE = """# On Colab the library is installed first. Elsewhere it is there already, and this does nothing.
+_COLAB_SOURCE = """\
+# On Colab the library is installed first. Elsewhere it is there already, and this does nothing.
 import sys
 
 repository = "{}"  # the project's address, such as https://github.com/<owner>/<name>

@@ -65,14 +65,19 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def share_among_cores() -> None:
-    """Let JAX count each core as a device, unless ``JAX_NUM_CPU_DEVICES`` says how many; before its first use.
+def share_among_cores() -> bool:
+    """Let JAX count each core as a device, unless ``JAX_NUM_CPU_DEVICES`` says how many.
 
-    Raises:
-        RuntimeError: JAX has looked for its devices already.
+    Returns:
+        Whether it could: once JAX has looked for its devices, it stays with those that it found.
     """
-    if "JAX_NUM_CPU_DEVICES" not in os.environ:
+    if "JAX_NUM_CPU_DEVICES" in os.environ:
+        return True
+    try:
         jax.config.update("jax_num_cpu_devices", cores())
+    except RuntimeError:
+        return False
+    return True
 
 
 def devices(layers: int, tiling: Tiling) -> Mesh:

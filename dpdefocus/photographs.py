@@ -56,16 +56,15 @@ def read_photographs(
     if not folder.is_dir():
         raise InputError(f"photographs: the folder {folder} does not exist")
     pairs = {name: _pairs(folder, name) for name in (*SCREENS, "sheet")}
-    first = {}
+    first = pairs[SCREENS[0]][0][0]
+    shape = read_raw(first, "a photograph of the chart").shape
 
     def read(path: Path, what: str) -> np.ndarray:
         image = read_raw(path, what)
-        if image.shape != first.setdefault("shape", image.shape):
+        if image.shape != shape:
             raise InputError(
-                f"{path} is {image.shape} and {first['path']} {first['shape']}: expected the same shape of "
-                "all photographs"
+                f"{path} is {image.shape} and {first} {shape}: expected the same shape of all photographs"
             )
-        first.setdefault("path", path)
         return signed_linear(image, black_level, white_level)
 
     def stack(name: str) -> np.ndarray:

@@ -51,7 +51,6 @@ def build(
         InputError: no lessons, a lesson that was not executed, an address that is not one of GitHub, or a
             folder that cannot be written.
     """
-    writable_folder(out_dir, "--out-dir")
     launch = launchers(repository)
     lessons = read_lessons(root / "notebooks")
     navigation = {"Lessons": "index.html", "Compare": COMPARE}
@@ -63,6 +62,7 @@ def build(
     for name in TEXTS:
         source = existing_file(root / "docs" / name, "a page of the course").read_text(encoding="utf-8")
         written[Path(name).with_suffix(".html").name] = pages.markdown_page(source, navigation)
+    writable_folder(out_dir, "--out-dir")
     body = f"<h1>Compare</h1>\n{_COMPARED}\n{comparison(compared(), ('photograph', 'all in focus'))}"
     written[COMPARE] = pages.page("Compare", body, navigation)
     with replacing(out_dir, *written) as staged:
@@ -132,7 +132,7 @@ def project_repository() -> str:
 def pictures_of(
     capture: Capture, result: Result, truth: GroundTruth, others: Mapping[str, Estimate]
 ) -> dict[str, Compared]:
-    """What is compared of a solved capture whose truth is known, and of what `others` (by title) make of it."""
+    """What is compared of a solved capture with known truth, and of what `others` (by title) make of it."""
     photograph = capture.views.mean(0)
     white = 0.0, float(photograph.max())
     known = np.where(truth.mask, truth.defocus_map, np.nan)
@@ -205,12 +205,15 @@ def _minutes(lesson):
     return html.escape(found[1]) if found else ""
 
 
-_WELCOME = """<p>One photograph from a dual-pixel camera holds two views, one through each half of the aperture. From
+_WELCOME = """\
+<p>One photograph from a dual-pixel camera holds two views, one through each half of the aperture. From
 these two and the camera's blur kernels a sharp image and a defocus map can be recovered. These lessons build
-the method, step by step. Every page works as it is: sliders and pictures need no program running behind them.</p>"""
+the method, step by step. Every page works as it is: sliders and pictures need no program running behind
+them.</p>"""
 
-_COMPARED = """<p>The simulated capture of lesson 4, what the solver and the classical methods of lesson 5 recover from it, and
-the truth, which is known because the capture is simulated.</p>"""
+_COMPARED = """\
+<p>The simulated capture of lesson 4, what the solver and the classical methods of lesson 5 recover from it,
+and the truth, which is known because the capture is simulated.</p>"""
 
 
 def solved_pictures() -> dict[str, Compared]:

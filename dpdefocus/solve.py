@@ -1,8 +1,8 @@
 """From one dual-pixel capture and its calibration to the all-in-focus image and the defocus map.
 
 Data flows one way: views and kernels → energies of the defocus hypotheses (`wiener`) → one size for each
-pixel (`labelling`) → layers (`layer_scales`, `alphas_of`) → sharp image (`deblur`) → `results.Result`. The preset
-`paper` goes the published way instead (`published`).
+pixel (`labelling`) → layers (`layer_scales`, `alphas_of`) → sharp image (`deblur`) → `results.Result`. The
+preset `paper` goes the published way instead (`published`).
 
 Axes: views [views, height, width], left first; layers back to front. Units: images linear raw in [0, 1];
 defocus in units of the calibrated kernels.
@@ -111,13 +111,15 @@ def normalised(
     return gain, jnp.asarray(capture.views) * gain, centred(jnp.asarray(calibration.kernels))
 
 
-def measured_noise(capture: Capture, settings: FastSettings) -> NoiseModel | None:
-    """The capture's own noise, in linear raw, where the settings correct for it.
+def measured_noise(capture: Capture, settings: FastSettings, gain: float) -> NoiseModel | None:
+    """The noise of the capture's views multiplied by `gain`, where the settings correct for it.
 
     Raises:
         InputError: it cannot be measured in this capture.
     """
-    return estimate_noise(capture.views, capture.saturated) if settings.noise_corrected else None
+    if not settings.noise_corrected:
+        return None
+    return estimate_noise(capture.views, capture.saturated).brightened(gain)
 
 
 def estimate_defocus(
@@ -127,7 +129,9 @@ def estimate_defocus(
     name: str,
     noise: NoiseModel | None = None,
 ) -> DefocusEstimate:
-    """The defocus map of views at middle grey; `name` is the capture's, for errors; `noise` that of the views.
+    """The defocus map of views at middle grey; `name` is the capture's, for errors.
+
+    `noise` is that of the views, from `measured_noise`; without it nothing is taken off.
 
     Raises:
         InputError: left and right look swapped.
@@ -148,8 +152,8 @@ def _solve_fast(
 ) -> tuple[dict[str, Array], dict[str, Any]]:
     """The solution, and the settings that it was obtained with, measured noise included."""
     gain, views, kernels = normalised(capture, calibration)
-    noise = measured_noise(capture, settings)
-    estimate = estimate_defocus(views, kernels, settings, capture.name, noise and noise.brightened(gain))
+    noise = measured_noise(capture, settings, gain)
+    estimate = estimate_defocus(views, kernels, settings, capture.name, noise)
     layers = layer_scales(estimate.defocus, settings.layers)
     reach = kernel_reach(kernels, REACH)
     sizes = least_around(fronts_widened(estimate.defocus, 2 * estimate.reduction), int(reach))
@@ -162,7 +166,7 @@ def _solve_fast(
         "scales": layers,
         "alphas": alphas_of(weights),
     }
-    return solved, asdict(settings) | ({"noise": noise._asdict()} if noise else {})
+    return solved, asdict(settings) | ({"noise": noise.brightened(1 / gain)._asdict()} if noise else {})
 
 
 def hypothesis_energies(
@@ -206,7 +210,7 @@ def reduction_factor(kernels: Float[Array, "rows cols views kernel kernel"], set
 
 @partial(jax.jit, static_argnames="factor")
 def reduce(views: Float[Array, "views height width"], factor: int) -> Float[Array, "views h w"]:
-    """Views of a whole factor fewer pixels, low-pass filtered first; the last rows repeat to a multiple of it."""
+    """Views of a whole factor fewer pixels, low-pass filtered first; last rows repeat to a multiple of it."""
     height, width = views.shape[1:]
     even = jnp.pad(views, ((0, 0), (0, -height % factor), (0, -width % factor)), mode="edge")
     shape = (views.shape[0], even.shape[1] // factor, even.shape[2] // factor)
@@ -303,8 +307,8 @@ def _check_sides(views, kernels, energies, settings, name, noise) -> None:
     if there < 0.5 * here:
         raise InputError(
             f"views of {name}: left and right look swapped: the other way round, the best hypothesis leaves "
-            f"{there:.2g} unexplained instead of {here:.2g}. Expected the left half-aperture's view first, of "
-            "a scene at or behind the focus plane. Exchange the two files"
+            f"{there:.2g} unexplained instead of {here:.2g}. Expected the left half-aperture's view first, "
+            "of a scene at or behind the focus plane. Exchange the two files"
         )
 
 

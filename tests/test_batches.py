@@ -1,4 +1,4 @@
-"""Batches from their command line, on a stand-in for a lesson: a notebook that writes, waits or fails as told."""
+"""Batches from their command line, on a lesson's stand-in: a notebook that writes, waits or fails as told."""
 
 import csv
 import json
@@ -245,12 +245,13 @@ def test_interrupted_batch_keeps_what_is_finished(notebook, captures, tmp_path, 
     assert started == ["1", "2", "3"]
 
 
-def test_capture_on_a_dead_worker_goes_to_another(notebook, captures, tmp_path):
+def test_capture_on_a_dead_worker_goes_to_another(notebook, captures, tmp_path, monkeypatch):
     """Two workers of a Dask cluster; the one that runs the slow capture is killed in the middle."""
     pytest.importorskip("distributed")
     out, file = tmp_path / "out", tmp_path / "scheduler.json"
     cluster = "distributed.cli.dask_"
     common = ("--no-dashboard", "--scheduler-file", file)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # killed workers leave what they keep there
     processes = [start(f"{cluster}scheduler", *common, "--host", "127.0.0.1", "--port", "0")]
     (tmp_path / "stand_in.py").write_text(STAND_IN)
     options = "--nthreads", "1", "--no-nanny", "--preload", tmp_path / "stand_in.py"

@@ -47,16 +47,17 @@ def test_far_layers_lose_the_light_of_near_ones_only():
 @pytest.mark.parametrize(("reach", "covered"), [(5.0, 24), (20.0, 24), (30.0, 28), (60.0, 32)])
 def test_light_of_near_layers_reaches_half_their_kernels(reach, covered):
     """Near things left of column 20, of size 0.4: half their kernel's reach in whole blocks of 4 pixels."""
-    defocus = jnp.full((40, 60), 1.0).at[:, :20].set(0.4)
-    views = jnp.asarray(np.random.default_rng(0).random((2, 40, 60)), jnp.float32)
+    defocus = jnp.full((41, 62), 1.0).at[:, :20].set(0.4)
+    views = jnp.asarray(np.random.default_rng(0).random((2, 41, 62)), jnp.float32)
     without = np.asarray(uncovered(views, SCALES, layer_weights(defocus, SCALES), reach))
     changed = (np.abs(without[0] - views) > 1e-4).any((0, 1))
     assert changed[:covered].all() and not changed[covered:].any()
 
 
 def test_deconvolution_lowers_its_objective_below_its_neighbours():
-    """Below the objective of the blurred views and of perturbed solutions, and not far above that of the truth: four
-    steps of splitting stop short of the minimum.
+    """Below the objective of the blurred views and of perturbed solutions, not far above that of the truth.
+
+    Four steps of splitting stop short of the minimum.
     """
     rng = np.random.default_rng(1)
     shape, variation = (32, 32), 3e-3

@@ -111,9 +111,11 @@ def test_shared_out_between_two_devices_is_the_same():
         import numpy as np
         from dpdefocus import objective
         objective.cores = lambda: 2
-        objective.share_among_cores()
+        assert objective.share_among_cores()
         from test_published import SETTINGS, dataclasses, fit
         assert len(jax.devices()) == 2
+        objective.cores = lambda: 3
+        assert not objective.share_among_cores()
         intensities, alphas, history = fit(settings=dataclasses.replace(SETTINGS, layers=4))
         np.savez(sys.stdout.buffer, intensities=intensities, alphas=alphas, terms=history.terms)
     """

@@ -1,6 +1,7 @@
 """The site, built from the lessons as committed, in a real browser; broken copies show what is told."""
 
 import re
+import shutil
 import sys
 
 import nbformat
@@ -217,7 +218,8 @@ def test_lessons_that_cannot_be_shown_are_refused_before_the_solver_runs(tmp_pat
     code.outputs, code.execution_count = whole
     nbformat.write(lesson, notebooks / LESSONS[0].name)
     assert "notation.md does not exist" in refused()
-    (tmp_path / "out").rmdir()
+    assert not (tmp_path / "out").exists()
+    shutil.copytree(LESSONS[0].parents[1] / "docs", tmp_path / "docs")
     (tmp_path / "out").write_text("a file")
     assert "--out-dir: nothing can be written" in refused()
 
