@@ -127,12 +127,12 @@ def trials(tried: Mapping[Weights, float], chosen: Weights) -> plt.Figure:
 def scatter_lines(
     lines: Mapping[str, tuple[np.ndarray, np.ndarray]], xlabel: str, ylabel: str, xscale: str = "linear"
 ) -> plt.Figure:
-    """Curves with a mark at each point, each over its own values of x, from zero up."""
+    """Curves with a mark at each point, each over its own values of x, from zero up; NaN leaves a gap."""
     figure, axes = plt.subplots(figsize=(8, 3.6), layout="constrained")
     for style, (label, (x, y)) in zip(("o-", "s--", "^-.", "d:"), lines.items(), strict=False):
         axes.plot(x, y, style, label=label, linewidth=2)
     axes.set(xlabel=xlabel, ylabel=ylabel, xscale=xscale)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.08 * max(np.nanmax(y) for _, y in lines.values()))
     figure.legend(loc="outside right center", frameon=False)
     return figure
 

@@ -259,6 +259,15 @@ def layer_scales(defocus: Float[Array, "height width"], layers: int) -> Float[Ar
     return jnp.linspace(jnp.maximum(farthest, nearest + LEAST_RANGE), nearest, layers)
 
 
+def published_range(layers: Float[Array | np.ndarray, " layers"]) -> tuple[float, float]:
+    """Nearest and farthest size for the published method's layers, from those of `layer_scales`.
+
+    None of its layers is quite sharp, and they lie apart.
+    """
+    nearest = max(float(layers[-1]), LEAST_SIZE)
+    return nearest, max(float(layers[0]), nearest + LEAST_RANGE)
+
+
 @partial(jax.jit, static_argnames="deviation")
 def feathered(
     weights: Float[Array, "layers height width"], deviation: float
@@ -319,11 +328,9 @@ def _solve_published(capture, calibration, settings, checkpoint):
     """The published optimisation, over the range set by hand, or else the one that `fast` finds."""
     # The map is found in either case: it refuses swapped views before hours are spent on them.
     gain, views, kernels = normalised(capture, calibration)
-    found = layer_scales(
-        estimate_defocus(views, kernels, FastSettings(), capture.name).defocus, settings.layers
-    )
-    nearest = max(float(found[-1]), LEAST_SIZE)
-    settings = replace(settings, nearest=nearest, farthest=max(float(found[0]), nearest + LEAST_RANGE))
+    found = estimate_defocus(views, kernels, FastSettings(), capture.name).defocus
+    nearest, farthest = published_range(layer_scales(found, settings.layers))
+    settings = replace(settings, nearest=nearest, farthest=farthest)
     if capture.name in published.HAND_SETTINGS:
         by_hand = asdict(published.HAND_SETTINGS[capture.name])
         by_scene = {each: by_hand[each] for each in ("nearest", "farthest", "alpha", "entropy")}
