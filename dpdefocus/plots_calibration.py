@@ -42,6 +42,15 @@ def detection(
     return figure
 
 
+def picture(found: UInt8[np.ndarray, "height width 3"]) -> plt.Figure:
+    """A picture with marks on what was found (`detection.picture_of`)."""
+    height, width = found.shape[:2]
+    figure, axes = plt.subplots(figsize=(7.5, 7.5 * height / width + 0.5), layout="constrained")
+    axes.imshow(found[..., ::-1])
+    axes.set(xlabel="x (pixels)", ylabel="y (pixels)")
+    return figure
+
+
 def kernel_grids(grids: Mapping[str, np.ndarray]) -> plt.Figure:
     """Whole grids, as in Fig. 4: for each a row, its left view and its right one, on one brightness scale."""
     top = max(float(kernels.max()) for kernels in grids.values())

@@ -3,8 +3,14 @@
 import re
 
 import nbformat
+import numpy as np
 import pytest
 from lessons import ROOT, code_cells, figures, nbval, printed
+
+from dpdefocus import chart_photo, data, lens
+from dpdefocus.detection import StepError
+from dpdefocus.errors import InputError
+from dpdefocus.kernel_fit import KernelFitSettings, relative_errors
 
 LESSON = ROOT / "notebooks" / "02_calibration.ipynb"
 
@@ -45,3 +51,45 @@ def test_a_calibrated_kernel_that_fails_its_grade_stops_the_lesson(lesson, tmp_p
     nbformat.write(nbformat.v4.new_notebook(cells=kept, metadata=lesson.metadata), path)
     done = nbval(path)
     assert done.status == 1 and "AssertionError" in done.output and "1 failed" in done.output, done.output
+
+
+@pytest.fixture(scope="module")
+def ones_own():
+    """Photographs of another camera than the lesson's."""
+    kernels = np.asarray(lens.field_varying(2, 2, samples=41).kernels([3.5], 15))[0]
+    return chart_photo.photograph_chart(kernels, (110, 130))
+
+
+def calibrated_in_the_lesson(lesson, monkeypatch, **given):
+    """What section 12 leaves: its cells, run with the parameters given but without the sections before."""
+    cells = {cell.id: cell.source for cell in code_cells(lesson)}
+    shown, names = [], {}
+    exec(cells["calibration-01"], names)
+    names |= {"own_rows": 2, "own_cols": 2, "own_size": 15, "settings": KernelFitSettings()} | given
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    try:
+        for cell in ("calibration-02", "own-calibration", "own-figures"):
+            exec(cells[cell], names)
+    except StepError as error:
+        return error, shown
+    return names["report"], shown
+
+
+def test_ones_own_photographs_are_calibrated_and_the_folder_is_kept(lesson, ones_own, monkeypatch, tmp_path):
+    folder = str(ones_own.write(tmp_path / "photographs"))
+    report, shown = calibrated_in_the_lesson(
+        lesson, monkeypatch, photographs=folder, out_dir=str(tmp_path / "out")
+    )
+    assert len(shown) == 2
+    found = data.load_calibration(tmp_path / "out").kernels
+    true = chart_photo.kernels_seen_from(ones_own, report.found.geometry)
+    assert relative_errors(found, true).mean() < 0.05
+    assert (tmp_path / "out" / "report.json").exists()
+
+
+def test_ones_own_bad_photographs_stop_the_lesson_with_their_picture(lesson, ones_own, monkeypatch, tmp_path):
+    folder = str(chart_photo.bad_photographs(ones_own, "blank").write(tmp_path))
+    error, (picture,) = calibrated_in_the_lesson(lesson, monkeypatch, photographs=folder)
+    assert str(error).startswith("threshold: ") and str(error) in picture.caption
+    with pytest.raises(InputError, match="does not exist"):
+        calibrated_in_the_lesson(lesson, monkeypatch, photographs=str(tmp_path / "nowhere"))

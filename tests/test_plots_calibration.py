@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from dpdefocus import plots_calibration
+from dpdefocus.detection import picture_of
 from dpdefocus.kernel_programme import Weights
 
 
@@ -44,6 +45,13 @@ def test_difference_is_white_at_zero_and_signed():
     panel = plots_calibration.difference(np.array([[-1.0, 0.0, 1.0]]), 1.0)
     low, zero, high = panel[0].astype(int)
     assert zero.min() > 240 and low[2] > low[0] and high[0] > high[2]
+
+
+def test_picture_of_what_was_found_has_its_colours():
+    found = picture_of(np.zeros((40, 50), np.float32), predicted=np.array([[20.0, 20.0]]))
+    shown = plots_calibration.picture(found).axes[0].images[0].get_array()
+    red, _, blue = shown[shown.any(-1)].T.astype(int)
+    assert (red > blue).all()  # orange
 
 
 def test_residuals_and_comparisons_are_drawn():
