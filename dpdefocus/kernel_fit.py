@@ -41,8 +41,8 @@ from dpdefocus.progress import progress
 
 BLOCK = 4  # side of the blocks of pixels that are held out
 # Held-out errors within this share of the least count as the least: `fit_kernels` says why. On simulated
-# calibrations (several lenses, noises, pitches) any share from 1 to 3 % gave kernels equally near the truth.
-AS_GOOD = 0.02
+# calibrations (lenses, noises, pitches) any share from 0.5 to 1.5 % gave kernels equally near the truth.
+AS_GOOD = 0.01
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def fit_kernels(
         size: width of the kernels, odd, pixels.
 
     The weights are chosen on some cells, first the smoothness and then the compactness: each time the largest
-    whose mean square residual on pixels held out is within 2 % of the least. The simplest model within a
+    whose mean square residual on pixels held out is within 1 % of the least. The simplest model within a
     tolerance of the best (Kuhn and Johnson, Applied Predictive Modeling, 2013, Sec. 4.6) is wanted, not the
     best, since held-out pixels hardly see some errors of a kernel: of frequencies that the chart lacks, and
     of light moved by a whole pitch. Both weights hold these down. And errors of the chart's geometry are
