@@ -116,7 +116,7 @@ FAST = (
         "restraint", "beside strong edges no more blur is undone than around", "ssim", skips="restraint"
     ),
     Ablation("soft outlines", "layers pass softly into each other", "psnr", skips="feathering"),
-    Ablation("total variation", "noise and ringing stay small, edges sharp", "ssim", (("variation", 0.0),)),
+    Ablation("sparse gradients", "noise and ringing stay small, edges sharp", "ssim", (("sparsity", 0.0),)),
 )
 
 PUBLISHED_HEIGHT = 1008  # pixels of the frames that the published weights are made for
@@ -180,7 +180,7 @@ def _deblurred(views, kernels, layers, weights, settings, filled):
 
     def solve(layers, weights):
         scales, shares = jnp.concatenate([beyond, layers]), jnp.concatenate([nothing, weights])
-        return deblur(views, kernels, scales, shares, reach, settings.variation)
+        return deblur(views, kernels, scales, shares, reach, settings.sparsity)
 
     if filled:
         return solve(layers, weights)

@@ -32,7 +32,7 @@ class FastSettings:
         sweeps: iterations of message passing on each grid, coarsest first.
         layers: planes of the multiplane image.
         feather: standard deviation of the blur of the layers' outlines, in pixels.
-        variation: weight of the total variation in the deconvolution.
+        sparsity: weight of the sparse-gradient prior in the deconvolution.
         noise_corrected: whether the noise's own share, measured in the capture, is taken off the energies.
     """
 
@@ -49,8 +49,8 @@ class FastSettings:
     limit: float = 20.0
     sweeps: tuple[int, ...] = (15, 10, 8)
     layers: int = 12
-    feather: float = 1.5
-    variation: float = 1e-3
+    feather: float = 2.5
+    sparsity: float = 4e-4
     noise_corrected: bool = False
 
 

@@ -22,9 +22,10 @@ from jaxtyping import Array, Float
 from dpdefocus import mpi, published
 from dpdefocus.bias import MIDDLE_GREY, NoiseModel, estimate_noise
 from dpdefocus.data import Calibration, Capture
-from dpdefocus.deblur import DEPTH_GAP, deblur, layer_weights
+from dpdefocus.deblur import deblur, layer_weights
 from dpdefocus.errors import InputError
 from dpdefocus.labelling import data_cost, edge_weights, label_marginals, sub_label
+from dpdefocus.occlusion import DEPTH_GAP
 from dpdefocus.overlap import Overlap, centred
 from dpdefocus.presets import FastSettings, preset_settings
 from dpdefocus.results import Result
@@ -36,7 +37,7 @@ from dpdefocus.wiener import (
     residual_images,
 )
 
-EDGE_RANGE = 0.3  # of sizes, in units of the calibrated kernels, at which confidence falls to 1/e
+EDGE_RANGE = 1.0  # of sizes, in units of the calibrated kernels, at which confidence falls to 1/e
 REACH = 0.98  # share of a kernel within its reach
 LEAST_RANGE = 0.1  # of layers' sizes: those of a scene of one depth still lie apart
 LEAST_SIZE = 0.1  # of the published method's nearest layer
@@ -158,7 +159,7 @@ def _solve_fast(
     reach = kernel_reach(kernels, REACH)
     sizes = least_around(fronts_widened(estimate.defocus, 2 * estimate.reduction), int(reach))
     weights = feathered(layer_weights(sizes, layers), settings.feather)
-    sharp = deblur(views, kernels, layers, weights, reach, settings.variation)
+    sharp = deblur(views, kernels, layers, weights, reach, settings.sparsity)
     solved = {
         "all_in_focus": jnp.clip(sharp / gain, 0, 1),
         "defocus_map": estimate.defocus,
@@ -297,16 +298,17 @@ def confidence(
 ) -> Float[Array, "height width"]:
     """Where the map can be trusted, in [0, 1]: no other size comes close, and no depth edge does either.
 
-    The lead x of the chosen size, the smallest min-marginal at least two labels away less the smallest of
-    all, gives ``x / (1 + x)``. The energies are means over a window, in which surfaces on both sides of an
-    outline mix; so that is multiplied by ``exp(−r / EDGE_RANGE)``, r the range of `sizes` within four
-    deviations of the `window`.
+    The lead x of the chosen size is the smallest min-marginal at least two labels away less the smallest of
+    all. Energies are negative logarithms of probabilities, so the two sizes' chances differ by
+    ``(1 − e^−x) / (1 + e^−x) = tanh(x / 2)``. The energies are means over a window, in which surfaces on
+    both sides of an outline mix; so that is multiplied by ``exp(−r / EDGE_RANGE)``, r the range of `sizes`
+    within four deviations of the `window`.
     """
     label = jnp.arange(marginals.shape[0])[:, None, None]
     others = jnp.where(jnp.abs(label - marginals.argmin(0)[None]) >= 2, marginals, jnp.inf).min(0)
     lead = others - marginals.min(0)
     smallest, largest = _least(sizes, int(4 * window)), -_least(-sizes, int(4 * window))
-    return lead / (1 + lead) * jnp.exp((smallest - largest) / EDGE_RANGE)
+    return jnp.tanh(0.5 * lead) * jnp.exp((smallest - largest) / EDGE_RANGE)
 
 
 def _check_sides(views, kernels, energies, settings, name, noise) -> None:

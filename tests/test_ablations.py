@@ -12,7 +12,7 @@ import pytest
 from dpdefocus import ablations, lens, mpi, published, solve
 from dpdefocus.ablations import BETTER, FAST, FULL, PUBLISHED, STEPS, Solved
 from dpdefocus.data import Calibration, GroundTruth
-from dpdefocus.deblur import DEPTH_GAP
+from dpdefocus.occlusion import DEPTH_GAP
 from dpdefocus.errors import InputError
 from dpdefocus.presets import FastSettings
 from dpdefocus.published import PublishedSettings
@@ -65,8 +65,8 @@ def test_nothing_left_out_is_the_preset_and_each_step_makes_a_difference(case, m
     layer in which nothing shows."""
     calls = []
 
-    def deblur(views, kernels, scales, weights, reach, variation):
-        calls.append((views, kernels, scales, weights, reach, variation))
+    def deblur(views, kernels, scales, weights, reach, sparsity):
+        calls.append((views, kernels, scales, weights, reach, sparsity))
         return views.mean(0)
 
     for room in (solve, ablations):
@@ -75,12 +75,12 @@ def test_nothing_left_out_is_the_preset_and_each_step_makes_a_difference(case, m
     whole = solve.solve(case.capture, case.calibration)
     full = ablations.solve_fast(case.capture, case.calibration, SHORT)
     np.testing.assert_array_equal(full.defocus_map, whole.defocus_map)
-    (views, kernels, scales, weights, *constants), (*same, more_scales, more_weights, reach, variation) = (
+    (views, kernels, scales, weights, *constants), (*same, more_scales, more_weights, reach, sparsity) = (
         calls
     )
     for expected, found in zip((views, kernels, scales, weights), (*same, more_scales[1:], more_weights[1:])):
         np.testing.assert_array_equal(found, expected)
-    assert constants == [reach, variation]
+    assert constants == [reach, sparsity]
     assert more_scales[0] == np.float32(SHORT.farthest) and not more_weights[0].any()
 
     arguments = {"centring": 1, "range": 2, "spacing": 2, "widening": 3, "feathering": 3, "restraint": 3}

@@ -36,6 +36,7 @@ ROAD = [
     "overlap",
     "wiener",
     "labelling",
+    "occlusion",
     "deblur",
     # noise, the published method, the solver and its scores
     "bias",
