@@ -1,4 +1,4 @@
-"""What the solver costs, as JSON: ``python benchmarks/bench.py [--data FOLDER --scene 001]``.
+"""What the solver costs, as JSON: ``python benchmarks/bench.py [--data FOLDER --scene 001] [--out RECORD]``.
 
 ``paper_objective``: value and gradient of the ``paper`` objective at full resolution.
     ``fft_ratio``: its time over the time of its bare FFTs: in the same run, the same windows, the same number
@@ -15,7 +15,8 @@
     10,000 take hours on a CPU), with the learning rate falling accordingly, and is scored on the way; scoring
     is not timed. It runs on the synthetic capture only.
 
-Each part runs in a process of its own: time includes all compilation, and memory is that part's.
+Each part runs in a process of its own: time includes all compilation, and memory is that part's. With
+``--out`` the JSON is also kept in a file; the README's figures are those of ``benchmarks/bench.json``.
 """
 
 import argparse
@@ -25,10 +26,12 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import records
 from jax.sharding import PartitionSpec
 
 from dpdefocus import memory, metrics, mpi
@@ -37,6 +40,7 @@ from dpdefocus.captures import SYNTHETIC, Opened, open_capture
 from dpdefocus.objective import SHARES, Scene, devices, scene_of, share_among_cores, value_and_gradient
 from dpdefocus.presets import PRESETS
 from dpdefocus.published import HAND_SETTINGS, PublishedSettings, fit_published, start
+from dpdefocus.results import current_versions
 from dpdefocus.solve import solve
 
 KERNEL = 61
@@ -208,6 +212,7 @@ def main() -> None:
     parser.add_argument("--scene", default=SYNTHETIC, help="a scene's number in that folder")
     parser.add_argument("--iterations", type=int, default=400, help="of paper, for the time to scores")
     parser.add_argument("--presets", nargs="*", default=list(PRESETS), choices=list(PRESETS))
+    parser.add_argument("--out", type=Path, help="where the JSON record goes")
     parser.add_argument("--only", choices=[OBJECTIVE, *PRESETS], help="print one part and nothing else")
     options = parser.parse_args()
     if options.only:
@@ -219,10 +224,15 @@ def main() -> None:
         if options.scene == SYNTHETIC or not isinstance(PRESETS[name], PublishedSettings)
     ]
     record = {
+        "versions": current_versions(),
+        "code": records.code_of("objective", "published", "solve", "metrics"),
+        "machine": records.machine(),
         OBJECTIVE: apart(OBJECTIVE),
         "time_to_scores": {"capture": options.scene} | {name: apart(name) for name in presets},
     }
     print(json.dumps(record, indent=1))
+    if options.out:
+        records.save(options.out, record)
 
 
 if __name__ == "__main__":

@@ -3,10 +3,12 @@
 import json
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
-import benchmarks.bench as bench
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+import bench  # noqa: E402
 
 
 def test_every_part_at_a_tiny_size(monkeypatch, capsys):
@@ -31,6 +33,17 @@ def test_every_part_at_a_tiny_size(monkeypatch, capsys):
     assert paper["until"]["psnr >= 30"] is None
     assert paper["until"]["aiwe1 <= 0.07"] == 1 and paper["until"]["aiwe1 <= 0.05"] is None
     assert run("fast")["until"]["psnr >= 26"] == 3
+
+
+def test_record_says_what_was_measured_and_by_what(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(bench, "apart", lambda name: {"of": name})
+    monkeypatch.setattr(sys, "argv", ["bench.py", "--presets", "fast", "--out", str(tmp_path / "bench.json")])
+    bench.main()
+    record = json.loads((tmp_path / "bench.json").read_text())
+    assert record == json.loads(capsys.readouterr().out)
+    assert {"versions", "code", "machine"} < set(record)
+    assert record["paper_objective"] == {"of": "paper_objective"}
+    assert record["time_to_scores"] == {"capture": "synthetic", "fast": {"of": "fast"}}
 
 
 SCORES = {"psnr": 27.0, "ssim": 0.8, "mae": 0.02, "aiwe1": 0.06, "aiwe2": 0.1, "spearman": 0.1}
