@@ -1,7 +1,7 @@
 """The sharp image for a known defocus map: each layer deconvolved, with sparse gradients, then composited.
 
-For each tile and each layer seen there, ``min_c ½ Σ_v |k_d^v * c − I^v|² + λ Σ |∇c|^p``. Gradients of natural
-images are sparse, and p = `SPARSENESS`, below one, says so better than total variation does (Krishnan and
+For each tile and each layer seen there, ``min_c ½ Σ_v |k_d^v * c − I^v|² + λ Σ |∇c|^ν``. Gradients of natural
+images are sparse, and ν = `SPARSENESS`, below one, says so better than total variation does (Krishnan and
 Fergus, NIPS 2009). Half-quadratic splitting (Wang et al., SIAM J. Imaging Sci. 2008): gradients are shrunk,
 the image is solved for in the Fourier domain, and the coupling between the two grows fourfold from step to
 step. The start is the Wiener estimate (27).
@@ -23,7 +23,7 @@ from dpdefocus.progress import progress
 from dpdefocus.wiener import noise_to_signal, wiener_estimate
 
 BATCH = 8  # tiles solved together
-SPARSENESS = 0.7  # exponent p of the gradients
+SPARSENESS = 0.7  # exponent ν of the gradients
 FIRST_COUPLING = 5e-3  # of the first step
 STEPS = 4
 
@@ -126,10 +126,10 @@ def sparse_deconvolution(
     fx: Float[Array, " half"],
     sparsity: float | Float[Array, ""],
 ) -> Float[Array, "*n h w"]:
-    """``min_c ½ Σ_v |k^v * c − I^v|² + λ Σ |∇c|^p`` on periodic tiles, from transforms of views and kernels.
+    """``min_c ½ Σ_v |k^v * c − I^v|² + λ Σ |∇c|^ν`` on periodic tiles, from transforms of views and kernels.
 
-    A gradient g is shrunk by the slope of its own cost, to ``g max(1 − λ p |g|^(p−2) / β, 0)`` with coupling
-    β; for p = 1 that is the threshold of total variation.
+    A gradient g is shrunk by the slope of its own cost, to ``g max(1 − λ ν |g|^(ν−2) / β, 0)`` with coupling
+    β; for ν = 1 that is the threshold of total variation.
     """
     gradient_y = (jnp.exp(2j * jnp.pi * fy) - 1)[:, None]
     gradient_x = (jnp.exp(2j * jnp.pi * fx) - 1)[None]

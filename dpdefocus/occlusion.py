@@ -13,9 +13,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 DEPTH_GAP = 0.1  # difference in defocus size from which a surface stands in front of another
-BLOCK = 4  # pixels
-TEXTURE_BLOCK = 4  # blocks
-COVERAGE = 0.2  # standard deviation of what share of a pixel's light a nearer surface sends, if it may
+BLOCK = 4  # pixels; `_enlarged` doubles twice
+TEXTURE_BLOCK = 4  # blocks; likewise
+COVERAGE = 0.2  # deviation of the share of a pixel's light that nearer surfaces send, where they can reach
+OUTLINE = 0.05  # weight of near blocks at an outline, where far light is mixed in, beside those well inside
 NOISE = 1e-7  # variance that the views have anywhere
 
 
@@ -28,13 +29,14 @@ def uncovered(
 ) -> Float[Array, "layers views height width"]:
     """The views as each layer would have them without the surfaces in front of it.
 
-    A layer nearer by `DEPTH_GAP` throws most of its light within half its kernel's reach (`reach` is that
-    of kernels of size 1, in pixels). There a view differs from what the layer shows around, continued
-    smoothly, by ``a (near - far) + texture``: a of the light is the nearer surface's. The map does not tell
-    a to any use, since outlines are found to a few pixels, so both terms are taken as random, and the first
-    one's share, ``A² (near - far)² / (A² (near - far)² + Var texture)`` with A = `COVERAGE`, is filled in.
-    What a bare wall shows beside a bright object is the object's light, what a page of text shows beside a
-    sheet of paper is text.
+    A layer nearer by more than `DEPTH_GAP` throws most of its light within half its kernel's reach (`reach`
+    is that of kernels of size 1, in pixels). There a view differs from ``far``, what the layer shows around,
+    continued smoothly, by ``a (near - far) + texture``: a of the light is the nearer surfaces', and ``near``
+    what they show around. The map does not tell a to any use, since outlines are found to a few pixels, so
+    both terms are taken as random with mean zero, and the first one's share of the variance,
+    ``A² (near - far)² / (A² (near - far)² + Var texture + NOISE)`` with A = `COVERAGE`, in the mean over the
+    views, is how far the views are moved towards ``far``. What a bare wall shows beside a bright object is
+    the object's light; what a page shows beside something about as bright as paper is text.
     """
     half = 0.5 * reach * jnp.abs(scales)
     first_nearer = (scales[None] >= scales[:, None] - DEPTH_GAP).sum(1)
@@ -48,24 +50,29 @@ def uncovered(
     reached = nearer(_dilated(shares, half))
     in_front = nearer(shares)
     well_inside = 1 - _dilated(1 - in_front, half)
+    own = jnp.maximum(well_inside, OUTLINE * in_front)
     means, squares = _blocks(views, BLOCK), _blocks(views**2, BLOCK)
     size = views.shape[-2:]
 
     def without(given):
-        reached, nearer_side = given
-        far, near = fill(means, 1 - reached), fill(means, nearer_side)
+        reached, own = given
+        far, near = fill(means, 1 - reached), fill(means, own)
         spill = COVERAGE**2 * (near - far) ** 2
         share = reached * (spill / (spill + texture(means, squares, 1 - reached) + NOISE)).mean(0)
         return views + _enlarged(share, size)[None] * (_enlarged(far, size) - views)
 
-    return jax.lax.map(without, (reached, well_inside + 1e-3 * in_front))
+    return jax.lax.map(without, (reached, own))
 
 
 def texture(
     means: Float[Array, "views h w"], squares: Float[Array, "views h w"], known: Float[Array, "h w"]
 ) -> Float[Array, "views h w"]:
-    """Variance of the views around each block, from the means of values and squares in known blocks."""
-    weight = _blocks(known, TEXTURE_BLOCK) + 1e-6
+    """Variance of the views around each block, from the means of values and squares in known blocks.
+
+    Where none is known for a long way, as behind a fence that fills the frame, it is that of all blocks.
+    """
+    known = known + 1e-6
+    weight = _blocks(known, TEXTURE_BLOCK)
     mean, square = (_blocks(each * known[None], TEXTURE_BLOCK) / weight[None] for each in (means, squares))
     return _enlarged(fill(jnp.maximum(square - mean**2, 0), jnp.minimum(weight, 1)), known.shape)
 

@@ -1,8 +1,9 @@
 """From one dual-pixel capture and its calibration to the all-in-focus image and the defocus map.
 
 Data flows one way: views and kernels → energies of the defocus hypotheses (`wiener`) → one size for each
-pixel (`labelling`) → layers (`layer_scales`, `alphas_of`) → sharp image (`deblur`) → `results.Result`. The
-preset `paper` goes the published way instead (`published`).
+pixel (`labelling`) → layers (`layer_scales`, `alphas_of`) → views without what stands in front of each
+(`occlusion`) → sharp image (`deblur`) → `results.Result`. The preset `paper` goes the published way instead
+(`published`).
 
 Axes: views [views, height, width], left first; layers back to front. Units: images linear raw in [0, 1];
 defocus in units of the calibrated kernels.
@@ -37,7 +38,7 @@ from dpdefocus.wiener import (
     residual_images,
 )
 
-EDGE_RANGE = 1.0  # of sizes, in units of the calibrated kernels, at which confidence falls to 1/e
+EDGE_RANGE = 0.1  # of sizes, in units of the calibrated kernels, at which confidence falls to 1/e
 REACH = 0.98  # share of a kernel within its reach
 LEAST_RANGE = 0.1  # of layers' sizes: those of a scene of one depth still lie apart
 LEAST_SIZE = 0.1  # of the published method's nearest layer
@@ -298,17 +299,17 @@ def confidence(
 ) -> Float[Array, "height width"]:
     """Where the map can be trusted, in [0, 1]: no other size comes close, and no depth edge does either.
 
-    The lead x of the chosen size is the smallest min-marginal at least two labels away less the smallest of
-    all. Energies are negative logarithms of probabilities, so the two sizes' chances differ by
-    ``(1 − e^−x) / (1 + e^−x) = tanh(x / 2)``. The energies are means over a window, in which surfaces on
-    both sides of an outline mix; so that is multiplied by ``exp(−r / EDGE_RANGE)``, r the range of `sizes`
-    within four deviations of the `window`.
+    The lead x of the chosen size, the smallest min-marginal at least two labels away less the smallest of
+    all, gives ``x / (1 + x)``. The energies are means over a window, in which surfaces on both sides of an
+    outline mix; so that is multiplied by ``exp(−r / EDGE_RANGE)``, r the range of `sizes` within four
+    deviations of the `window`. The second factor decides most of the order: textured surfaces have the
+    largest leads, and that a size is found to a tenth of a label does not make it right.
     """
     label = jnp.arange(marginals.shape[0])[:, None, None]
     others = jnp.where(jnp.abs(label - marginals.argmin(0)[None]) >= 2, marginals, jnp.inf).min(0)
     lead = others - marginals.min(0)
     smallest, largest = _least(sizes, int(4 * window)), -_least(-sizes, int(4 * window))
-    return jnp.tanh(0.5 * lead) * jnp.exp((smallest - largest) / EDGE_RANGE)
+    return lead / (1 + lead) * jnp.exp((smallest - largest) / EDGE_RANGE)
 
 
 def _check_sides(views, kernels, energies, settings, name, noise) -> None:

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from dpdefocus.deblur import layer_weights
-from dpdefocus.occlusion import BLOCK, DEPTH_GAP, TEXTURE_BLOCK, fill, texture, uncovered
+from dpdefocus.occlusion import BLOCK, COVERAGE, DEPTH_GAP, NOISE, TEXTURE_BLOCK, fill, texture, uncovered
 
 SCALES = jnp.array([1.0, 0.8, 0.6, 0.4])
 
@@ -36,17 +36,42 @@ def test_a_bare_wall_loses_the_light_of_a_bright_thing_before_it():
     np.testing.assert_allclose(without[3], views, atol=1e-5)
 
 
-def test_texture_beside_a_thing_as_bright_as_itself_stays():
-    """What cannot be the near thing's light is not taken for it; beside a brighter thing more of it is."""
-    wall = 0.4 + 0.2 * np.random.default_rng(0).random((60, 60))
+@pytest.mark.parametrize("step", [0.0, 0.2, 0.5, 1.0])
+def test_what_contrast_and_texture_leave_of_a_checkerboard(step):
+    """Beside a thing brighter by `step` in one view and by half of it in the other: the formula, by hand."""
+    checkered = 0.4 + 0.05 * (-1.0) ** np.indices((60, 60)).sum(0)
+    views, weights = beside(0.0, checkered)
+    brighter = np.array([step, 0.5 * step])
+    views = views.at[:, :, :20].set(0.4 + brighter[:, None, None])
+    without = np.asarray(uncovered(views, SCALES, weights, 5.0))[0, :, :, 20:21]
+    spill = (COVERAGE * brighter) ** 2
+    share = (spill / (spill + 0.05**2 + NOISE)).mean()
+    contrast = np.abs(np.diff(without, axis=1)).mean() / 0.1
+    np.testing.assert_allclose(contrast, 1 - share, atol=2e-3)
 
-    def lost(near_side):
-        views, weights = beside(near_side, wall)
-        change = np.asarray(uncovered(views, SCALES, weights, 5.0)[0] - views)
-        return np.abs(change[:, :, 20:]).mean() / np.abs(wall - wall.mean()).mean()
 
-    alike, brighter, far_brighter = lost(0.5), lost(1.0), lost(3.0)
-    assert alike < 0.001 < 0.05 < brighter < far_brighter
+def test_a_wall_seen_through_a_hole_only_is_not_taken_for_the_light_of_the_fence():
+    """Nothing of it is out of the fence's reach, so nothing tells what to fill in."""
+    hole = np.zeros((64, 64), bool)
+    hole[24:40, 24:40] = True
+    wall = 0.1 + 0.2 * np.random.default_rng(1).random((64, 64))
+    views = jnp.asarray(np.tile(np.where(hole, wall, 0.6), (2, 1, 1)), jnp.float32)
+    weights = layer_weights(jnp.asarray(np.where(hole, 1.0, 0.4), jnp.float32), SCALES)
+    without = np.asarray(uncovered(views, SCALES, weights, 40.0))[0]
+    assert abs(without[:, hole].mean() - wall[hole].mean()) < 0.02
+    assert without[:, hole].std() > 0.8 * wall[hole].std()
+
+
+def test_a_twig_is_filled_in_by_its_own_brightness_not_by_that_of_wider_things():
+    """A dark twig before a wall loses its light whether or not a card as bright as the wall is near too."""
+    x = np.arange(160)
+    twig, card = (x >= 40) & (x < 52), x >= 120
+    for with_card in (False, True):
+        near = np.broadcast_to(twig | (card & with_card), (64, 160))
+        views = jnp.asarray(np.tile(np.where(twig, 0.1, 0.5) * np.ones((64, 1)), (2, 1, 1)), jnp.float32)
+        weights = layer_weights(jnp.asarray(np.where(near, 0.4, 1.0), jnp.float32), SCALES)
+        without = np.asarray(uncovered(views, SCALES, weights, 40.0))[0, :, :, 44:48]
+        np.testing.assert_allclose(without, 0.5, atol=0.05)
 
 
 @pytest.mark.parametrize(("reach", "covered"), [(5.0, 24), (30.0, 28), (60.0, 32)])
@@ -62,7 +87,7 @@ def test_light_of_near_layers_reaches_half_their_kernels(reach, covered):
 
 def test_layers_closer_than_the_gap_are_one_surface():
     views, _ = beside(1.0, np.full((40, 40), 0.1))
-    for difference, changed in [(0.9 * DEPTH_GAP, False), (1.1 * DEPTH_GAP, True)]:
+    for difference, changed in [(0.97 * DEPTH_GAP, False), (1.03 * DEPTH_GAP, True)]:
         scales = jnp.array([0.8, 0.8 - difference])
         near = jnp.broadcast_to(jnp.arange(40) < 20, (40, 40)).astype(jnp.float32)
         without = uncovered(views, scales, jnp.stack([1 - near, near]), 5.0)

@@ -48,6 +48,21 @@ def test_confident_half_is_the_better_half(demo, solved):
     assert error[sure].mean() < 0.75 * error[~sure].mean()
 
 
+def test_confidence_falls_where_another_size_comes_close_and_beside_depth_edges():
+    """Min-marginals of five labels: a lead of 9 everywhere but in one pixel, where label 3 costs 1 more."""
+    marginals = np.full((5, 8, 60), 9.0, np.float32)
+    marginals[1] = 0
+    marginals[2] = 0.1  # the neighbour of the chosen label does not count
+    marginals[3, 4, 30] = 1
+    even = np.asarray(solve.confidence(jnp.asarray(marginals), jnp.full((8, 60), 0.5), 2.0))
+    assert even[4, 30] == pytest.approx(1 / 2) and even[0, 0] == pytest.approx(9 / 10)
+    assert (np.delete(even.ravel(), 4 * 60 + 30) == even[0, 0]).all()
+    step = jnp.broadcast_to(jnp.where(jnp.arange(60) < 20, 0.5, 0.5 + solve.EDGE_RANGE), (8, 60))
+    beside = np.asarray(solve.confidence(jnp.asarray(marginals), step, 2.0))[0]
+    np.testing.assert_allclose(beside[12:28], 0.9 * np.exp(-1), rtol=1e-4)  # within four deviations
+    np.testing.assert_allclose(beside[[0, 11, 28, 59]], 0.9, rtol=1e-4)
+
+
 def test_alphas_composite_to_the_layers_weights():
     rng = np.random.default_rng(0)
     weights = rng.random((5, 4, 6)).astype(np.float32)
