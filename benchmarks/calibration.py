@@ -130,7 +130,7 @@ def main() -> int:
         "kernels": "Pixel 4" if given.data else "parametric",
         "versions": current_versions(),
         "machine": records.machine(),
-        "code": records.code_of("calibrate", "chart_photo"),
+        "code": records.code_of("calibrate", "chart_photo", "solve"),
     }
     if given.out:
         records.save(Path(given.out), result)

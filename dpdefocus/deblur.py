@@ -129,7 +129,8 @@ def sparse_deconvolution(
     """``min_c ½ Σ_v |k^v * c − I^v|² + λ Σ |∇c|^ν`` on periodic tiles, from transforms of views and kernels.
 
     A gradient g is shrunk by the slope of its own cost, to ``g max(1 − λ ν |g|^(ν−2) / β, 0)`` with coupling
-    β; for ν = 1 that is the threshold of total variation.
+    β; for ν = 1 that is the threshold of total variation, and exact; for less it is one step towards the
+    minimum.
     """
     gradient_y = (jnp.exp(2j * jnp.pi * fy) - 1)[:, None]
     gradient_x = (jnp.exp(2j * jnp.pi * fx) - 1)[None]

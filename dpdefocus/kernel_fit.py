@@ -40,8 +40,7 @@ from dpdefocus.kernel_programme import (
 from dpdefocus.progress import progress
 
 BLOCK = 4  # side of the blocks of pixels that are held out
-# Held-out errors within this share of the least count as the least: `fit_kernels` says why. On simulated
-# calibrations (lenses, noises, pitches) any share from 0.5 to 1.5 % gave kernels equally near the truth.
+# Held-out errors within this share of the least count as the least: `fit_kernels` says why.
 AS_GOOD = 0.01
 
 

@@ -10,7 +10,7 @@ from lessons import ROOT, code_cells, figures, nbval, printed
 from dpdefocus import chart_photo, data, lens
 from dpdefocus.detection import StepError
 from dpdefocus.errors import InputError
-from dpdefocus.kernel_fit import KernelFitSettings, relative_errors
+from dpdefocus.kernel_fit import relative_errors
 
 LESSON = ROOT / "notebooks" / "02_calibration.ipynb"
 
@@ -65,7 +65,7 @@ def calibrated_in_the_lesson(lesson, monkeypatch, **given):
     cells = {cell.id: cell.source for cell in code_cells(lesson)}
     shown, names = [], {}
     exec(cells["calibration-01"], names)
-    names |= {"own_rows": 2, "own_cols": 2, "own_size": 15, "settings": KernelFitSettings()} | given
+    names |= {"own_rows": 2, "own_cols": 2, "own_size": 15} | given
     monkeypatch.setattr("IPython.display.display", shown.append)
     try:
         for cell in ("calibration-02", "own-calibration", "own-figures"):
@@ -85,6 +85,25 @@ def test_ones_own_photographs_are_calibrated_and_the_folder_is_kept(lesson, ones
     true = chart_photo.kernels_seen_from(ones_own, report.found.geometry)
     assert relative_errors(found, true).mean() < 0.05
     assert (tmp_path / "out" / "report.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"own_size": 20}, "size: found 20"),
+        ({"own_rows": 30}, "grid: 30 x 2 cells"),
+        ({"photographs": "", "chart": "mine"}, "chart: found 'mine' without photographs"),
+    ],
+)
+def test_wrong_parameters_of_ones_own_photographs_are_found_before_the_lesson_starts(
+    lesson, ones_own, tmp_path, wrong, message
+):
+    cells, names = {cell.id: cell.source for cell in code_cells(lesson)}, {}
+    exec(cells["calibration-01"], names)
+    folder = str(ones_own.write(tmp_path / "photographs"))
+    names |= {"own_rows": 2, "own_cols": 2, "own_size": 15, "photographs": folder} | wrong
+    with pytest.raises(InputError, match=message):
+        exec(cells["calibration-02"], names)
 
 
 def test_ones_own_bad_photographs_stop_the_lesson_with_their_picture(lesson, ones_own, monkeypatch, tmp_path):
