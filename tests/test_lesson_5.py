@@ -55,6 +55,7 @@ def test_text_says_of_every_part_where_it_pays_as_the_records_do(lesson):
         for simulated, *cells in rows
         for real, cell in zip((True, False), cells, strict=True)
         for part in cell.split(", ")
+        if part != "–"
     }
     records = benchmark.recorded()
 
