@@ -52,9 +52,9 @@ def test_what_contrast_and_texture_leave_of_a_checkerboard(step):
 
 def test_a_wall_seen_through_a_hole_only_is_not_taken_for_the_light_of_the_fence():
     """Nothing of it is out of the fence's reach, so nothing tells what to fill in."""
-    hole = np.zeros((64, 64), bool)
+    hole = np.zeros((60, 60), bool)
     hole[24:40, 24:40] = True
-    wall = 0.1 + 0.2 * np.random.default_rng(1).random((64, 64))
+    wall = 0.1 + 0.2 * np.random.default_rng(1).random((60, 60))
     views = jnp.asarray(np.tile(np.where(hole, wall, 0.6), (2, 1, 1)), jnp.float32)
     weights = layer_weights(jnp.asarray(np.where(hole, 1.0, 0.4), jnp.float32), SCALES)
     without = np.asarray(uncovered(views, SCALES, weights, 40.0))[0]
@@ -77,7 +77,7 @@ def test_a_twig_is_filled_in_by_its_own_brightness_not_by_that_of_wider_things()
 @pytest.mark.parametrize(("reach", "covered"), [(5.0, 24), (30.0, 28), (60.0, 32)])
 def test_light_of_near_layers_reaches_half_their_kernels(reach, covered):
     """Half the reach of kernels of size 0.4 in whole blocks of 4 pixels, faded out over a block."""
-    stripes = np.where(np.arange(62) % 2 == 0, 0.1, 0.1001) * np.ones((41, 1))
+    stripes = np.where(np.arange(60) % 2 == 0, 0.1, 0.1001) * np.ones((60, 1))
     views, weights = beside(1.0, stripes)
     without = np.asarray(uncovered(views, SCALES, weights, reach))
     contrast = np.abs(np.diff(without[0], axis=2)).mean((0, 1)) / 1e-4
