@@ -25,6 +25,7 @@ from dpdefocus.deblur import deblur, layer_weights
 from dpdefocus.errors import InputError
 from dpdefocus.lens import PIXEL4, PIXEL4_CALIBRATION_DISTANCE, Lens, field_varying
 from dpdefocus.metrics import score
+from dpdefocus.occlusion import uncovered
 from dpdefocus.presets import FastSettings
 from dpdefocus.published import PublishedSettings
 from dpdefocus.solve import (
@@ -95,6 +96,12 @@ FAST = (
         "aiwe1",
         (("floor", 1e-12),),
     ),
+    Ablation(
+        "brightness",
+        "the views' relative brightness is fitted, surface by surface",
+        "aiwe1",
+        (("brightness", 0.0),),
+    ),
     Ablation("slack", "errors of the calibration decide nothing", "aiwe1", (("slack", 0.0),)),
     Ablation("cap", "a single pixel has a limited say", "aiwe1", (("cap", 1e6),)),
     Ablation("hypotheses", "sizes are tried in small steps", "aiwe1", (("hypotheses", 6),)),
@@ -116,6 +123,12 @@ FAST = (
         "restraint", "beside strong edges no more blur is undone than around", "ssim", skips="restraint"
     ),
     Ablation("soft outlines", "layers pass softly into each other", "psnr", skips="feathering"),
+    Ablation(
+        "misfit",
+        "where a layer does not explain the views, less blur is undone",
+        "psnr",
+        (("misfit", 1e6),),
+    ),
     Ablation("sparse gradients", "noise and ringing stay small, edges sharp", "ssim", (("sparsity", 0.0),)),
 )
 
@@ -175,17 +188,12 @@ def _layers(defocus, outlined, settings, skips):
 
 def _deblurred(views, kernels, layers, weights, settings, filled):
     # A layer that nothing shows in, at the farthest size, fixes the tiles' shape.
-    beyond, nothing = jnp.array([settings.farthest]), jnp.zeros_like(weights[:1])
+    scales = jnp.concatenate([jnp.array([settings.farthest]), layers])
+    shares = jnp.concatenate([jnp.zeros_like(weights[:1]), weights])
     reach = kernel_reach(kernels, REACH)
-
-    def solve(layers, weights):
-        scales, shares = jnp.concatenate([beyond, layers]), jnp.concatenate([nothing, weights])
-        return deblur(views, kernels, scales, shares, reach, settings.sparsity)
-
-    if filled:
-        return solve(layers, weights)
-    # Taken one at a time, layers have nothing before them.
-    return sum(solve(layers[n : n + 1], weights[n : n + 1]) for n in range(len(layers)))
+    as_they_are = jnp.broadcast_to(views, (len(scales), *views.shape))
+    behind = uncovered(views, scales, shares, reach) if filled else as_they_are
+    return deblur(behind, kernels, scales, shares, reach, settings.sparsity, settings.misfit)
 
 
 # --- the published way ---

@@ -15,9 +15,8 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float, Int
+from jaxtyping import Array, Bool, Complex, Float, Int
 
-from dpdefocus.occlusion import uncovered
 from dpdefocus.overlap import Overlap, fade, frequencies, hats, pad, scaled_spectra
 from dpdefocus.progress import progress
 from dpdefocus.wiener import noise_to_signal, wiener_estimate
@@ -26,6 +25,10 @@ BATCH = 8  # tiles solved together
 SPARSENESS = 0.7  # exponent ν of the gradients
 FIRST_COUPLING = 5e-3  # of the first step
 STEPS = 4
+SEEN = 1e-3  # share of a pixel from which a layer shows there
+WINDOW = 4  # deviations, in the kernels' reach, of the window in which what is left is averaged
+NEARER = (1, 2, 4)  # by how many layers nearer are those that may do better than one in doubt
+BETTER = 1.5  # times what a nearer layer leaves of the views may be left
 
 
 @jax.jit
@@ -42,30 +45,77 @@ def layer_weights(
 
 
 def deblur(
-    views: Float[Array, "views height width"],
+    views: Float[Array, "layers views height width"],
     kernels: Float[Array, "rows cols views kernel kernel"],
     scales: Float[Array, " layers"],
     weights: Float[Array, "layers height width"],
     reach: float,
     sparsity: float,
+    misfit: float,
 ) -> Float[Array, "height width"]:
     """The sharp image: every pixel from the deconvolutions of the layers that it belongs to.
 
-    `reach` is the radius in pixels of the calibrated kernels; `sparsity` is λ. What nearer surfaces hide
-    of a layer is filled in first (`uncovered`). Only the layers that show in a tile are solved there.
+    `views` are those of each layer without what stands in front of it (`occlusion.uncovered`); `reach` is the
+    radius in pixels of the calibrated kernels; `sparsity` is λ; `misfit` is what a layer may leave
+    unexplained (`passed_on`), in squares of the views' unit. Only the layers that show in a tile are solved
+    there, and the nearer ones where those do not explain the views.
     """
     rows, cols = kernels.shape[:2]
     margin = int(np.ceil(2 * reach * float(jnp.abs(scales).max())))
     overlap = Overlap(*views.shape[-2:], rows, cols, margin)
-    padded = _pad_to_cores(weights, overlap)
-    seen = _seen(np.asarray(padded), overlap)
-    jobs = np.concatenate([seen, np.full((-len(seen) % BATCH, 3), -1)]).reshape(-1, BATCH, 3)
-    behind = pad(uncovered(views, scales, weights, reach), overlap)
-    canvas = jnp.zeros(padded.shape[1:])
-    for job in progress(jobs, "sharp image"):
-        canvas = _add_jobs(canvas, jnp.asarray(job), behind, kernels, scales, padded, overlap, sparsity)
+    padded, weights = pad(views, overlap), _pad_to_cores(weights, overlap)
+    stack = jnp.zeros((2, *weights.shape))
+
+    def add(stack, jobs):
+        for job in progress(_batches(jobs), "sharp image"):
+            stack = _add_jobs(stack, jnp.asarray(job), padded, kernels, scales, overlap, reach, sparsity)
+        return stack
+
+    seen = _cores(weights > SEEN, overlap)
+    seen[-1] = True  # The nearest layer undoes least: what it leaves, nothing explains.
+    stack = add(stack, seen)
+    left = jnp.where(_covered(seen, overlap), stack[1], jnp.inf)
+    doubtful = _cores((weights > SEEN) & (_excess(left, misfit) > 1), overlap)
+    solved = seen.copy()
+    for nearer in NEARER:
+        solved[nearer:] |= doubtful[:-nearer]
+    stack = add(stack, solved & ~seen)
+    left = jnp.where(_covered(solved, overlap), stack[1], jnp.inf)
+    canvas = (passed_on(weights, left, misfit) * stack[0]).sum(0)
     (cell_y, cell_x), (height, width) = overlap.cell, views.shape[-2:]
     return canvas[cell_y // 2 :, cell_x // 2 :][:height, :width]
+
+
+@jax.jit
+def passed_on(
+    weights: Float[Array, "layers height width"],
+    left: Float[Array, "layers height width"],
+    misfit: float | Float[Array, ""],
+) -> Float[Array, "layers height width"]:
+    """Each layer's share of each pixel, once layers that do not explain the views have passed theirs on.
+
+    `left` is what a layer's sharp image, blurred again, leaves of the views around a pixel: a mean square,
+    the sum over the views; infinite where the layer was not solved. To undo more blur than there was rings,
+    and the ringing does not blur to the views; to undo less than there was leaves the image a little soft.
+    So, from the farthest layer on, a share goes on to the next nearer one as far as ``left`` is above its
+    limit, ``BETTER · (the least of this and the nearer layers') + misfit``: all of it from twice that on.
+    """
+    kept = jnp.clip(2 - _excess(left, misfit), 0, 1).at[-1].set(1)
+
+    def one(arriving, layer):
+        weight, kept = layer
+        share = weight + arriving
+        return share * (1 - kept), share * kept
+
+    return jax.lax.scan(one, jnp.zeros_like(weights[0]), (weights, kept))[1]
+
+
+@jax.jit
+def _excess(left, misfit):
+    """What is left in units of its limit; zero where a layer was not solved: it has no share to pass on."""
+    least = jax.lax.cummin(left, axis=0, reverse=True)
+    known = jnp.isfinite(left)
+    return jnp.where(known, left, 0) / (BETTER * jnp.where(known, least, 0) + misfit)
 
 
 def _pad_to_cores(weights, overlap):
@@ -77,18 +127,34 @@ def _pad_to_cores(weights, overlap):
     return jnp.pad(weights, ((0, 0), (top, bottom), (left, right)))
 
 
-def _seen(padded, overlap) -> Int[np.ndarray, "jobs 3"]:
-    """Row, column and layer of all tiles in whose core a layer has a share of at least a thousandth."""
-    (cell_y, cell_x), layers = overlap.cell, len(padded)
-    blocks = padded.reshape(layers, overlap.rows + 1, cell_y, overlap.cols + 1, cell_x).max((2, 4))
-    core = np.maximum(blocks[:, :-1], blocks[:, 1:])
-    core = np.maximum(core[:, :, :-1], core[:, :, 1:])
-    return np.stack(np.nonzero(core.transpose(1, 2, 0) > 1e-3), axis=-1)
+def _cores(where, overlap) -> Bool[np.ndarray, "layers rows cols"]:
+    """In the core of which tiles a layer has any of these pixels of the canvas."""
+    (cell_y, cell_x), layers = overlap.cell, len(where)
+    blocks = where.reshape(layers, overlap.rows + 1, cell_y, overlap.cols + 1, cell_x).any((2, 4))
+    blocks = np.asarray(blocks)
+    core = blocks[:, :-1] | blocks[:, 1:]
+    return core[:, :, :-1] | core[:, :, 1:]
 
 
-@partial(jax.jit, static_argnames="overlap", donate_argnames="canvas")
-def _add_jobs(canvas, jobs, views, kernels, scales, weights, overlap, sparsity):
-    """Solve a batch of (row, column, layer), and add each core, weighted, to the canvas. Row −1 is no job."""
+def _covered(solved, overlap) -> Bool[Array, "layers height width"]:
+    """Pixels of the canvas that lie in no core of a tile in which a layer was not solved."""
+    around = np.pad(solved, ((0, 0), (1, 1), (1, 1)), constant_values=True)
+    blocks = around[:, :-1] & around[:, 1:]
+    blocks = blocks[:, :, :-1] & blocks[:, :, 1:]
+    cell_y, cell_x = overlap.cell
+    return jnp.repeat(jnp.repeat(jnp.asarray(blocks), cell_y, axis=1), cell_x, axis=2)
+
+
+def _batches(jobs) -> Int[np.ndarray, "batches batch 3"]:
+    """Row, column and layer of the tiles to solve, some together, neighbours first; row −1 is no job."""
+    found = np.stack(np.nonzero(jobs.transpose(1, 2, 0)), axis=-1)
+    return np.concatenate([found, np.full((-len(found) % BATCH, 3), -1)]).reshape(-1, BATCH, 3)
+
+
+@partial(jax.jit, static_argnames="overlap", donate_argnames="stack")
+def _add_jobs(stack, jobs, views, kernels, scales, overlap, reach, sparsity):
+    """Solve a batch of (row, column, layer), and add each core, with its hats, to the stack of that layer:
+    first the sharp image, then what it leaves of the views. Row −1 is no job."""
     (cell_y, cell_x), (tile_y, tile_x) = overlap.cell, overlap.tile
     core_y, core_x = 2 * cell_y, 2 * cell_x
     fy, fx = frequencies(overlap)
@@ -98,24 +164,36 @@ def _add_jobs(canvas, jobs, views, kernels, scales, weights, overlap, sparsity):
         corner = layer, 0, row * cell_y, col * cell_x
         return jax.lax.dynamic_slice(views, corner, (1, views.shape[1], tile_y, tile_x))[0]
 
-    spectra = jnp.fft.rfft2(fade(jax.vmap(tile_of)(row, col, layer), overlap))
+    tiles = fade(jax.vmap(tile_of)(row, col, layer), overlap)
     transforms = jax.vmap(lambda cell, scale: scaled_spectra(cell, scale, fy, fx))(
         kernels[row, col], scales[layer]
     )
+    spectra = jnp.fft.rfft2(tiles)
     sharp = sparse_deconvolution(spectra, transforms, overlap.tile, fy, fx, sparsity)
-    top, left = (tile_y - core_y) // 2, (tile_x - core_x) // 2
+    missed = jnp.fft.irfft2(transforms * jnp.fft.rfft2(sharp)[:, None] - spectra, s=overlap.tile)
+    deviation = reach / WINDOW
+    means_y, means_x = _window_means(tile_y, core_y, deviation), _window_means(tile_x, core_x, deviation)
+    left = jnp.einsum("ya,nab,xb->nyx", means_y, (missed**2).sum(1), means_x)
+    top, start = (tile_y - core_y) // 2, (tile_x - core_x) // 2
+    both = jnp.stack([sharp[:, top : top + core_y, start : start + core_x], left])
     hat_y, hat_x = jnp.asarray(hats(overlap.rows, cell_y)), jnp.asarray(hats(overlap.cols, cell_x))
 
-    def add(number, canvas):
-        corner = row[number] * cell_y, col[number] * cell_x
-        share = jax.lax.dynamic_slice(weights, (layer[number], *corner), (1, core_y, core_x))[0]
-        share = share * jnp.outer(hat_y[row[number]], hat_x[col[number]]) * (row[number] >= 0)
-        core = sharp[number, top : top + core_y, left : left + core_x] * share
+    def add(number, stack):
+        corner = 0, layer[number], row[number] * cell_y, col[number] * cell_x
+        share = jnp.outer(hat_y[row[number]], hat_x[col[number]]) * (row[number] >= 0)
+        core = (both[:, number] * share[None])[:, None]
         return jax.lax.dynamic_update_slice(
-            canvas, jax.lax.dynamic_slice(canvas, corner, core.shape) + core, corner
+            stack, jax.lax.dynamic_slice(stack, corner, core.shape) + core, corner
         )
 
-    return jax.lax.fori_loop(0, len(jobs), add, canvas)
+    return jax.lax.fori_loop(0, len(jobs), add, stack)
+
+
+def _window_means(tile, core, deviation):
+    """Matrix [core, tile] from a line of a tile to Gaussian means around the pixels of its core."""
+    position, centre = jnp.arange(tile), (tile - core) // 2 + jnp.arange(core)
+    window = jnp.exp(-0.5 * ((position - centre[:, None]) / deviation) ** 2)
+    return window / window.sum(1, keepdims=True)
 
 
 def sparse_deconvolution(

@@ -22,6 +22,7 @@ class FastSettings:
         blur_per_pixel: standard deviation of the calibrated kernels, in pixels of the reduced views on which
             the energies are computed: how far the views may be reduced without losing what tells sizes apart.
         window: standard deviation of the energies' Gaussian window, in reduced pixels.
+        brightness: standard deviation of the views' relative brightness about the calibrated one.
         slack: share of the smallest energy that counts as error of the calibration.
         floor: energy that counts as noise, in squares of twice the mean view.
         cap: largest cost of a single pixel.
@@ -33,6 +34,8 @@ class FastSettings:
         layers: planes of the multiplane image.
         feather: standard deviation of the blur of the layers' outlines, in pixels.
         sparsity: weight of the sparse-gradient prior in the deconvolution.
+        misfit: mean square that a layer's sharp image, blurred again, may leave of the views beyond some
+            times what a nearer layer leaves, in squares of twice the mean view.
         noise_corrected: whether the noise's own share, measured in the capture, is taken off the energies.
     """
 
@@ -41,8 +44,9 @@ class FastSettings:
     hypotheses: int = 22
     blur_per_pixel: float = 1.5
     window: float = 2.0
-    slack: float = 2.0
-    floor: float = 5e-6
+    brightness: float = 0.03
+    slack: float = 3.0
+    floor: float = 2.5e-6
     cap: float = 5.0
     contrast: float = 0.05
     smoothness: float = 12.0
@@ -51,6 +55,7 @@ class FastSettings:
     layers: int = 12
     feather: float = 2.5
     sparsity: float = 4e-4
+    misfit: float = 1e-4
     noise_corrected: bool = False
 
 

@@ -26,16 +26,17 @@ from dpdefocus.data import Calibration, Capture
 from dpdefocus.deblur import deblur, layer_weights
 from dpdefocus.errors import InputError
 from dpdefocus.labelling import data_cost, edge_weights, label_marginals, sub_label
-from dpdefocus.occlusion import DEPTH_GAP
+from dpdefocus.occlusion import DEPTH_GAP, uncovered
 from dpdefocus.overlap import Overlap, centred
 from dpdefocus.presets import FastSettings, preset_settings
 from dpdefocus.results import Result
 from dpdefocus.wiener import (
+    crossed_images,
     kernel_deviation,
     kernel_reach,
     local_energy,
     noise_energy,
-    residual_images,
+    relative_brightness,
 )
 
 EDGE_RANGE = 0.1  # of sizes, in units of the calibrated kernels, at which confidence falls to 1/e
@@ -160,7 +161,8 @@ def _solve_fast(
     reach = kernel_reach(kernels, REACH)
     sizes = least_around(fronts_widened(estimate.defocus, 2 * estimate.reduction), int(reach))
     weights = feathered(layer_weights(sizes, layers), settings.feather)
-    sharp = deblur(views, kernels, layers, weights, reach, settings.sparsity)
+    behind = uncovered(views, layers, weights, reach)
+    sharp = deblur(behind, kernels, layers, weights, reach, settings.sparsity, settings.misfit)
     solved = {
         "all_in_focus": jnp.clip(sharp / gain, 0, 1),
         "defocus_map": estimate.defocus,
@@ -185,8 +187,9 @@ def hypothesis_energies(
     reduction, overlap, reach = _reduced_tiles(views, kernels, settings)
     reduced = reduce(views, reduction)
     scales = jnp.linspace(settings.nearest, settings.farthest, settings.hypotheses)
-    residuals = residual_images(reduced, kernels, scales, overlap, reduction)
-    energies = local_energy(residuals, reach, settings.window)
+    crossed = crossed_images(reduced, kernels, scales, overlap, reduction)
+    brighter = relative_brightness(crossed, reach, settings.window, settings.brightness)
+    energies = local_energy(crossed[:, 0] - (1 + brighter[None]) * crossed[:, 1], reach, settings.window)
     if noise is not None:
         variance = noise.gain * reduced.mean(0) + noise.offset
         # The light that the energy's own window sees: beside an edge a pixel's own would be another's.

@@ -18,6 +18,9 @@ from dpdefocus.overlap import Overlap, blend, cut, frequencies, mirrored, scaled
 NOISE_TO_SIGNAL = 3e-4
 CORNER = 0.01  # cycles per full-size pixel, where the ratio has doubled
 
+BRIGHTNESS_WINDOW = 8  # deviations of the energies' window in one of the window of the views' brightness
+BRIGHTNESS_LIMIT = 0.15  # largest relative brightness that is believed
+
 
 def noise_to_signal(fy: Float[Array, " h"], fx: Float[Array, " w"]) -> Float[Array, "h w"]:
     """``σ²|Φ(f)|²`` of a natural image: constant up to the corner frequency and growing as f² beyond it."""
@@ -43,6 +46,16 @@ def hypothesis_energy(
     return (jnp.abs(spectra) ** 2).sum(-3) - explained
 
 
+def crossed_views(
+    spectra: Complex[Array, "*n views h w"],
+    kernels: Complex[Array, "*n views h w"],
+    ratio: Float[Array, "h w"],
+) -> Complex[Array, "*n views h w"]:
+    """Each view through the other's kernel, ``(I^l K^r, I^r K^l) / √B``: alike where the size is right."""
+    scale = jax.lax.rsqrt(_denominator(kernels, ratio))
+    return spectra * kernels[..., ::-1, :, :] * scale[..., None, :, :]
+
+
 def cross_residual(
     spectra: Complex[Array, "*n views h w"],
     kernels: Complex[Array, "*n views h w"],
@@ -55,9 +68,8 @@ def cross_residual(
     the hypothesis's size whatever the scene, and it is a linear filter of the views: so it can be taken
     back to the image and looked at pixel by pixel.
     """
-    left, right = spectra[..., 0, :, :], spectra[..., 1, :, :]
-    crossed = left * kernels[..., 1, :, :] - right * kernels[..., 0, :, :]
-    return crossed / jnp.sqrt(_denominator(kernels, ratio))
+    left, right = jnp.moveaxis(crossed_views(spectra, kernels, ratio), -3, 0)
+    return left - right
 
 
 def _denominator(kernels, ratio):
@@ -67,26 +79,27 @@ def _denominator(kernels, ratio):
 
 
 @partial(jax.jit, static_argnames=("overlap", "reduction"))
-def residual_images(
+def crossed_images(
     views: Float[Array, "views height width"],
     kernels: Float[Array, "rows cols views kernel kernel"],
     scales: Float[Array, " hypotheses"],
     overlap: Overlap,
     reduction: int = 1,
-) -> Float[Array, "hypotheses height width"]:
-    """The cross residual of each hypothesis as an image, with the kernels changing smoothly over the field.
+) -> Float[Array, "hypotheses views height width"]:
+    """The crossed views of each hypothesis as images, with the kernels changing smoothly over the field.
 
-    `views` may be reduced by a whole factor; `kernels` and `scales` stay those of the full size.
+    Their difference is the cross residual. `views` may be reduced by a whole factor; `kernels` and `scales`
+    stay those of the full size.
     """
     fy, fx = frequencies(overlap, reduction)
     spectra = jnp.moveaxis(jnp.fft.rfft2(cut(views, overlap)), 0, 2)
     ratio = noise_to_signal(fy, fx)
 
-    def residual(scale):
-        crossed = cross_residual(spectra, scaled_spectra(kernels, scale, fy, fx), ratio)
-        return blend(jnp.fft.irfft2(crossed, s=overlap.tile), overlap)
+    def images(scale):
+        crossed = crossed_views(spectra, scaled_spectra(kernels, scale, fy, fx), ratio)
+        return blend(jnp.moveaxis(jnp.fft.irfft2(crossed, s=overlap.tile), 2, 0), overlap)
 
-    return jax.lax.map(residual, scales)
+    return jax.lax.map(images, scales)
 
 
 def kernel_reach(kernels: Float[Array, "rows cols views kernel kernel"], share: float) -> float:
@@ -120,21 +133,58 @@ def local_energy(
     about the depth there; those pixels count with a weight near zero, so that the mean rests on what lies
     further in.
     """
-    height, width = residuals.shape[-2:]
-    inside_y = _inside(height, border)
-    inside_x = _inside(width, border)
-    weight = jnp.outer(inside_y, inside_x)
-    radius = int(3 * window + 0.5)
-    offset = np.arange(-radius, radius + 1)
-    gaussian = np.exp(-0.5 * (offset / window) ** 2)
+    weight = _judged(residuals.shape[-2:], border)
+    total = _windowed(weight, window)
+    return jax.lax.map(lambda residual: _windowed(residual**2 * weight, window) / total, residuals)
+
+
+@partial(jax.jit, static_argnames=("border", "window"))
+def relative_brightness(
+    crossed: Float[Array, "hypotheses views height width"],
+    border: int,
+    window: float,
+    deviation: float | Float[Array, ""],
+) -> Float[Array, "height width"]:
+    """By what share g the left view is brighter than the right one, beyond what the calibration says.
+
+    The white sheets' ratio is right for the light of a white sheet. What the two halves of the aperture
+    receive from a surface in a scene differs from it by up to some percent, from surface to surface (gloss
+    and stray light among the causes), and leaves a residual at every hypothesis that hides what tells them
+    apart.
+    With l and r the `crossed` views at the hypothesis of least `local_energy` (`window` is that energy's),
+    ``l − r = g r + noise`` is fitted in a Gaussian window `BRIGHTNESS_WINDOW` times as wide, with a normal
+    prior of standard deviation `deviation` on g: ``g = ⟨(l − r) r⟩ / (⟨r²⟩ + v / deviation²)``, v the fit's
+    own mean square error. The window is wide, lest g explain a parallax, and v counts as that of a single
+    observation, since errors in a window are of one piece.
+    """
+    left, right = crossed[:, 0], crossed[:, 1]
+    best = local_energy(left - right, border, window).argmin(0)[None]
+    left, right = (jnp.take_along_axis(each, best, axis=0)[0] for each in (left, right))
+    weight = _judged(left.shape, border)
+    wide = BRIGHTNESS_WINDOW * window
+    misfit = left - right
+    product, square, power = (
+        _windowed(weight * each, wide) for each in (misfit * right, right**2, misfit**2)
+    )
+    error = jnp.maximum(power - product**2 / (square + 1e-12), 0)
+    found = product * deviation**2 / (square * deviation**2 + error + 1e-12)  # without light: none
+    return jnp.clip(found, -BRIGHTNESS_LIMIT, BRIGHTNESS_LIMIT)
+
+
+def _windowed(image, deviation):
+    """Gaussian means; beyond the image there is nothing."""
+    radius = int(3 * deviation + 0.5)
+    gaussian = np.exp(-0.5 * (np.arange(-radius, radius + 1) / deviation) ** 2)
     gaussian = jnp.asarray(gaussian / gaussian.sum(), jnp.float32)
 
-    def mean(image):
-        along_y = jax.vmap(lambda line: jnp.convolve(line, gaussian, mode="same"), 1, 1)(image)
-        return jax.vmap(lambda line: jnp.convolve(line, gaussian, mode="same"))(along_y)
+    def along(lines):
+        return jax.vmap(lambda line: jnp.convolve(jnp.pad(line, radius), gaussian, mode="valid"))(lines)
 
-    total = mean(weight)
-    return jax.lax.map(lambda residual: mean(residual**2 * weight) / total, residuals)
+    return along(along(image.T).T)
+
+
+def _judged(shape, border):
+    return jnp.outer(*(_inside(length, border) for length in shape))
 
 
 def _inside(length: int, border: int) -> Float[Array, " length"]:

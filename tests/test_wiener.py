@@ -7,13 +7,14 @@ from dpdefocus.overlap import Overlap, scaled_spectra
 from dpdefocus.solve import reduce
 from dpdefocus.wiener import (
     cross_residual,
+    crossed_images,
     hypothesis_energy,
     kernel_deviation,
     kernel_reach,
     local_energy,
     noise_energy,
     noise_to_signal,
-    residual_images,
+    relative_brightness,
     wiener_estimate,
 )
 
@@ -79,7 +80,8 @@ def test_residual_vanishes_at_the_true_size_only():
     )
     sizes = jnp.array([-0.7, 0.3, 0.5, 0.7, 0.9, 1.1])
     grid = jnp.asarray(np.broadcast_to(kernels, (2, 2, *kernels.shape)))
-    residuals = np.asarray(residual_images(blurred, grid, sizes, Overlap(48, 48, 2, 2, 10)))
+    left, right = np.moveaxis(crossed_images(blurred, grid, sizes, Overlap(48, 48, 2, 2, 10)), 1, 0)
+    residuals = left - right
     energy = (residuals[:, 12:-12, 12:-12] ** 2).mean((1, 2))
     assert energy.argmin() == 3
     assert energy[3] < 0.02 * np.delete(energy, 3).min()
@@ -111,9 +113,66 @@ def test_noise_energy_is_what_sampled_noise_leaves(reduction):
 
     @jax.jit
     def left_by(noise):
-        residuals = residual_images(reduce(noise, reduction), kernels, scales, overlap, reduction)
+        crossed = crossed_images(reduce(noise, reduction), kernels, scales, overlap, reduction)
+        residuals = crossed[:, 0] - crossed[:, 1]
         return (residuals[:, 12:-12, 12:-12] ** 2).mean((1, 2))
 
     expected = noise_energy(kernels, scales, overlap, reduction)
     # One kernel in all cells: tiles agree where they overlap, so that blending them takes no noise away.
     np.testing.assert_allclose(left_by(noise), expected, rtol=0.05)
+
+
+@pytest.fixture(scope="module")
+def crossed_textures():
+    """Crossed views of a texture that is in focus in the left half and out of focus in the right half."""
+    rng = np.random.default_rng(6)
+    sharp = np.kron(rng.random((16, 32)), np.ones((4, 4))).astype(np.float32)
+    sizes, blurred = jnp.array([0.2, 0.6, 1.0]), []
+    kernels = jnp.asarray(half_discs(13, 5))
+    fy, fx = jnp.fft.fftfreq(64), jnp.fft.rfftfreq(128)
+    for size in sizes[::2]:
+        response = scaled_spectra(kernels, size, fy, fx)
+        blurred.append(jnp.fft.irfft2(jnp.fft.rfft2(sharp)[None] * response, s=(64, 128)))
+    views = jnp.concatenate([blurred[0][:, :, :64], blurred[1][:, :, 64:]], axis=2)
+    grid = jnp.asarray(np.broadcast_to(kernels, (1, 1, *kernels.shape)))
+    overlap = Overlap(64, 128, 1, 1, 16)
+
+    def crossed(gain):
+        gains = jnp.stack([gain, jnp.ones_like(gain)])
+        return crossed_images(views * gains, grid, sizes, overlap)
+
+    return crossed
+
+
+def test_relative_brightness_is_the_one_planted(crossed_textures):
+    """One view 5 % brighter in the left half and 3 % darker in the right half; then equal ones."""
+    planted = jnp.where(jnp.arange(128) < 64, 1.05, 0.97)[None] * jnp.ones((64, 1))
+    found = np.asarray(relative_brightness(crossed_textures(planted), 8, 1.0, 0.03))
+    np.testing.assert_allclose(found[16:-16, 16:40], 0.05, atol=0.01)
+    np.testing.assert_allclose(found[16:-16, 88:-16], -0.03, atol=0.01)
+    equal = np.asarray(relative_brightness(crossed_textures(jnp.ones((64, 128))), 8, 1.0, 0.03))
+    assert np.abs(equal[16:-16, 16:-16]).max() < 0.005
+
+
+def test_relative_brightness_is_no_more_than_its_prior_and_its_limit_allow(crossed_textures):
+    brighter = crossed_textures(jnp.full((64, 128), 1.05))
+    assert not np.asarray(relative_brightness(brighter, 8, 1.0, 0.0)).any()
+    doubted = np.asarray(relative_brightness(brighter, 8, 1.0, 0.003))
+    assert 0 < doubted[32, 32] < np.asarray(relative_brightness(brighter, 8, 1.0, 0.03))[32, 32]
+    bright = crossed_textures(jnp.full((64, 128), 1.4))
+    np.testing.assert_allclose(relative_brightness(bright, 8, 1.0, 1.0)[16:-16, 16:-16], 0.15, atol=1e-6)
+    assert not np.asarray(relative_brightness(jnp.zeros((3, 2, 64, 128)), 8, 1.0, 0.03)).any()
+
+
+def test_energy_of_views_of_unlike_brightness_is_least_at_the_right_size(crossed_textures):
+    """Unlike brightness leaves at the right size what it leaves at every other one, until it is taken off."""
+    crossed = crossed_textures(jnp.full((64, 128), 1.08))
+    brighter = relative_brightness(crossed, 8, 1.0, 0.03)
+
+    def contrast(residuals):
+        energy = np.asarray(local_energy(residuals, 8, 1.0))[:, 16:-16, 16:48].mean((1, 2))
+        return energy[1:].min() / energy[0]
+
+    assert contrast(crossed[:, 0] - (1 + brighter[None]) * crossed[:, 1]) > 20 > contrast(
+        crossed[:, 0] - crossed[:, 1]
+    )
