@@ -74,14 +74,12 @@ def deblur(
     seen = _cores(weights > SEEN, overlap)
     seen[-1] = True  # The nearest layer undoes least: what it leaves, nothing explains.
     stack = add(stack, seen)
-    left = jnp.where(_covered(seen, overlap), stack[1], jnp.inf)
-    doubtful = _cores((weights > SEEN) & (_excess(left, misfit) > 1), overlap)
+    doubtful = _cores(_in_doubt(weights, stack[1], _covered(seen, overlap), misfit), overlap)
     solved = seen.copy()
     for nearer in NEARER:
         solved[nearer:] |= doubtful[:-nearer]
     stack = add(stack, solved & ~seen)
-    left = jnp.where(_covered(solved, overlap), stack[1], jnp.inf)
-    canvas = (passed_on(weights, left, misfit) * stack[0]).sum(0)
+    canvas = _composited(weights, stack, _covered(solved, overlap), misfit)
     (cell_y, cell_x), (height, width) = overlap.cell, views.shape[-2:]
     return canvas[cell_y // 2 :, cell_x // 2 :][:height, :width]
 
@@ -95,10 +93,11 @@ def passed_on(
     """Each layer's share of each pixel, once layers that do not explain the views have passed theirs on.
 
     `left` is what a layer's sharp image, blurred again, leaves of the views around a pixel: a mean square,
-    the sum over the views; infinite where the layer was not solved. To undo more blur than there was rings,
-    and the ringing does not blur to the views; to undo less than there was leaves the image a little soft.
-    So, from the farthest layer on, a share goes on to the next nearer one as far as ``left`` is above its
-    limit, ``BETTER · (the least of this and the nearer layers') + misfit``: all of it from twice that on.
+    the sum over the views; infinite where a layer was not solved, which then keeps nothing (the nearest must
+    be solved). To undo more blur than there was rings, and the ringing does not blur to the views; to undo
+    less than there was leaves the image a little soft. So, from the farthest layer on, a share goes on to the
+    next nearer one as far as ``left`` is above its limit, ``BETTER · (the least of this and the nearer
+    layers') + misfit``: all of it from twice that on.
     """
     kept = jnp.clip(2 - _excess(left, misfit), 0, 1).at[-1].set(1)
 
@@ -111,11 +110,20 @@ def passed_on(
 
 
 @jax.jit
+def _in_doubt(weights, left, solved, misfit):
+    """Pixels at which a layer that shows there leaves more than nearer ones, as far as these are solved."""
+    return (weights > SEEN) & (_excess(jnp.where(solved, left, jnp.inf), misfit) > 1)
+
+
+@jax.jit
+def _composited(weights, stack, solved, misfit):
+    sharp, left = stack
+    return (passed_on(weights, jnp.where(solved, left, jnp.inf), misfit) * sharp).sum(0)
+
+
 def _excess(left, misfit):
-    """What is left in units of its limit; zero where a layer was not solved: it has no share to pass on."""
-    least = jax.lax.cummin(left, axis=0, reverse=True)
-    known = jnp.isfinite(left)
-    return jnp.where(known, left, 0) / (BETTER * jnp.where(known, least, 0) + misfit)
+    """What is left in units of its limit."""
+    return left / (BETTER * jax.lax.cummin(left, axis=0, reverse=True) + misfit)
 
 
 def _pad_to_cores(weights, overlap):
@@ -191,8 +199,8 @@ def _add_jobs(stack, jobs, views, kernels, scales, overlap, reach, sparsity):
 
 def _window_means(tile, core, deviation):
     """Matrix [core, tile] from a line of a tile to Gaussian means around the pixels of its core."""
-    position, centre = jnp.arange(tile), (tile - core) // 2 + jnp.arange(core)
-    window = jnp.exp(-0.5 * ((position - centre[:, None]) / deviation) ** 2)
+    position, centre = jnp.arange(tile)[None], (tile - core) // 2 + jnp.arange(core)[:, None]
+    window = jnp.exp(-0.5 * ((position - centre) / deviation) ** 2)
     return window / window.sum(1, keepdims=True)
 
 

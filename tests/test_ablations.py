@@ -5,14 +5,12 @@ import sys
 from dataclasses import fields, replace
 from pathlib import Path
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from dpdefocus import ablations, lens, mpi, published, solve
 from dpdefocus.ablations import BETTER, FAST, FULL, PUBLISHED, STEPS, Solved
 from dpdefocus.data import Calibration, GroundTruth
-from dpdefocus.occlusion import DEPTH_GAP
 from dpdefocus.errors import InputError
 from dpdefocus.presets import FastSettings
 from dpdefocus.published import PublishedSettings
@@ -65,9 +63,9 @@ def test_nothing_left_out_is_the_preset_and_each_step_makes_a_difference(case, m
     layer in which nothing shows."""
     calls = []
 
-    def deblur(views, kernels, scales, weights, reach, sparsity):
-        calls.append((views, kernels, scales, weights, reach, sparsity))
-        return views.mean(0)
+    def deblur(views, kernels, scales, weights, reach, sparsity, misfit):
+        calls.append((views, kernels, scales, weights, reach, sparsity, misfit))
+        return views.mean((0, 1))
 
     for room in (solve, ablations):
         monkeypatch.setattr(room, "deblur", deblur)
@@ -75,37 +73,35 @@ def test_nothing_left_out_is_the_preset_and_each_step_makes_a_difference(case, m
     whole = solve.solve(case.capture, case.calibration)
     full = ablations.solve_fast(case.capture, case.calibration, SHORT)
     np.testing.assert_array_equal(full.defocus_map, whole.defocus_map)
-    (views, kernels, scales, weights, *constants), (*same, more_scales, more_weights, reach, sparsity) = (
-        calls
-    )
-    for expected, found in zip((views, kernels, scales, weights), (*same, more_scales[1:], more_weights[1:])):
-        np.testing.assert_array_equal(found, expected)
-    assert constants == [reach, sparsity]
-    assert more_scales[0] == np.float32(SHORT.farthest) and not more_weights[0].any()
+    (views, kernels, scales, weights, *constants), found = calls
+    np.testing.assert_allclose(found[0][1:], views, atol=1e-6)
+    np.testing.assert_array_equal(found[1], kernels)
+    np.testing.assert_array_equal(found[2][1:], scales)
+    np.testing.assert_array_equal(found[3][1:], weights)
+    assert constants == list(found[4:])
+    assert found[2][0] == np.float32(SHORT.farthest) and not found[3][0].any()
 
     arguments = {"centring": 1, "range": 2, "spacing": 2, "widening": 3, "feathering": 3, "restraint": 3}
-    assert set(arguments) == STEPS - {"interpolation", "filling"}
+    arguments |= {"filling": 0}
+    assert set(arguments) == STEPS - {"interpolation"}
     for step, argument in arguments.items():
         ablations.solve_fast(case.capture, case.calibration, SHORT, step)
         assert np.abs(calls[-1][argument] - calls[1][argument]).max() > 1e-3, step
+        same = [n for n in range(7) if n not in (0, argument)] if argument in (0, 3) else []
+        for n in same:
+            np.testing.assert_array_equal(calls[-1][n], calls[1][n])
     sizes = ablations.solve_fast(case.capture, case.calibration, SHORT, "interpolation").defocus_map / 0.35
     np.testing.assert_allclose(sizes, np.round(sizes), atol=1e-5)
-    before = len(calls)
-    ablations.solve_fast(case.capture, case.calibration, SHORT, "filling")
-    assert len(calls) == before + SHORT.layers
     with pytest.raises(InputError, match="skips: found 'feather', expected one of centring"):
         ablations.solve_fast(case.capture, case.calibration, SHORT, "feather")
 
 
-def test_layers_one_at_a_time_are_the_layers_together_where_nothing_is_covered(case):
-    """Two layers closer than what counts as one before the other: there is nothing to fill."""
-    views, kernels = jnp.asarray(case.capture.views), jnp.asarray(case.calibration.kernels)
-    layers = jnp.array([0.8, 0.8 - 0.9 * DEPTH_GAP])
-    share = jnp.linspace(0, 1, 64)[None] * jnp.ones((48, 1))
-    weights = jnp.stack([share, 1 - share])
-    apart = ablations._deblurred(views, kernels, layers, weights, SHORT, filled=False)
-    together = ablations._deblurred(views, kernels, layers, weights, SHORT, filled=True)
-    np.testing.assert_allclose(apart, together, atol=2e-4)
+def test_filling_left_out_leaves_each_layer_the_captured_views(case, monkeypatch):
+    given = []
+    monkeypatch.setattr(ablations, "deblur", lambda views, *rest: given.append(views) or views.mean((0, 1)))
+    ablations.solve_fast(case.capture, case.calibration, SHORT, "filling")
+    _, normalised, _ = solve.normalised(case.capture, case.calibration)
+    np.testing.assert_array_equal(given[0], np.broadcast_to(normalised, given[0].shape))
 
 
 def test_published_optimisation_makes_the_changes_and_is_compiled_once(case):

@@ -8,6 +8,7 @@ from dpdefocus.overlap import scaled_spectra
 from dpdefocus.wiener import noise_to_signal, wiener_estimate
 
 SCALES = jnp.array([1.0, 0.8, 0.6, 0.4])
+MISFIT = 1e-4
 
 
 def gaussian_views(size, deviation, parallax):
@@ -16,6 +17,11 @@ def gaussian_views(size, deviation, parallax):
         [np.exp(-(y**2 + (x - side) ** 2) / (2 * deviation**2)) for side in (-parallax, parallax)]
     )
     return (views / views.sum((-2, -1), keepdims=True)).astype(np.float32)
+
+
+def alike(views):
+    """The views for each layer: nothing is in front of another."""
+    return jnp.broadcast_to(views, (len(SCALES), *views.shape))
 
 
 def test_weights_sum_to_one_and_have_the_right_mean():
@@ -75,7 +81,7 @@ def test_one_plane_comes_back_sharp_without_seams():
     views = jnp.fft.irfft2(jnp.fft.rfft2(sharp)[None] * response, s=(72, 96))
     grid = jnp.asarray(np.broadcast_to(kernels, (2, 3, *kernels.shape)))
     weights = layer_weights(jnp.full((72, 96), 0.8), SCALES)
-    found = np.asarray(deblur.deblur(views, grid, SCALES, weights, 6.0, 1e-4))
+    found = np.asarray(deblur.deblur(alike(views), grid, SCALES, weights, 6.0, 1e-4, MISFIT))
     inside = np.s_[10:-10, 10:-10]
     before = np.abs(np.asarray(views.mean(0)) - sharp)[inside].mean()
     after = np.abs(found - sharp)[inside]
@@ -90,4 +96,59 @@ def test_sizes_that_the_grid_does_not_divide(grid):
     tiles = jnp.asarray(np.broadcast_to(kernels, (*grid, *kernels.shape)))
     views = jnp.full((2, 41, 53), 0.5)
     weights = layer_weights(jnp.full((41, 53), 0.6), SCALES)
-    np.testing.assert_allclose(deblur.deblur(views, tiles, SCALES, weights, 3.0, 1e-3), 0.5, atol=1e-3)
+    found = deblur.deblur(alike(views), tiles, SCALES, weights, 3.0, 1e-3, MISFIT)
+    np.testing.assert_allclose(found, 0.5, atol=1e-3)
+
+
+def test_too_much_blur_is_not_undone():
+    """A plane at size 0.4 whose left half is taken for 1.0: the share goes to the layers that explain it."""
+    rng = np.random.default_rng(3)
+    sharp = np.kron(rng.random((10, 20)), np.ones((6, 6))).astype(np.float32)
+    kernels = gaussian_views(17, 1.6, 2.5)
+    fy, fx = jnp.fft.fftfreq(60), jnp.fft.rfftfreq(120)
+    response = scaled_spectra(jnp.asarray(kernels), jnp.float32(0.4), fy, fx)
+    views = jnp.fft.irfft2(jnp.fft.rfft2(sharp)[None] * response, s=(60, 120))
+    grid = jnp.asarray(np.broadcast_to(kernels, (1, 1, *kernels.shape)))
+    right = jnp.full((60, 120), 0.4)
+    wrong = right.at[:, :60].set(1.0)
+
+    def error(sizes, misfit):
+        weights = layer_weights(sizes, SCALES)
+        found = np.asarray(deblur.deblur(alike(views), grid, SCALES, weights, 6.0, 1e-4, misfit))
+        return np.abs(found - sharp)[12:-12, 12:48].mean()
+
+    known, trusted, guarded = error(right, MISFIT), error(wrong, 1e6), error(wrong, MISFIT)
+    assert trusted > 3 * known
+    assert guarded < 1.1 * known
+
+
+def test_shares_pass_to_nearer_layers_one_by_one():
+    """Against the rule taken pixel by pixel, with layers not solved; shares still sum to one."""
+    rng = np.random.default_rng(4)
+    layers, misfit = 5, 0.1
+    weights = rng.dirichlet(np.ones(layers), size=(6, 7)).transpose(2, 0, 1)
+    left = rng.exponential(0.5, (layers, 6, 7))
+    unsolved = rng.random((layers - 1, 6, 7)) < 0.2
+    weights[:-1][unsolved] = 0
+    weights /= weights.sum(0)
+    left[:-1][unsolved] = np.inf
+    expected = np.zeros_like(weights)
+    for y, x in np.ndindex(6, 7):
+        share = 0.0
+        for layer in range(layers):
+            share += weights[layer, y, x]
+            excess = left[layer, y, x] / (deblur.BETTER * left[layer:, y, x].min() + misfit)
+            kept = 1 if layer == layers - 1 else min(max(2 - excess, 0), 1)
+            expected[layer, y, x], share = share * kept, share * (1 - kept)
+    found = deblur.passed_on(
+        jnp.asarray(weights, jnp.float32), jnp.asarray(left, jnp.float32), jnp.float32(misfit)
+    )
+    np.testing.assert_allclose(found.sum(0), 1, atol=1e-5)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert np.abs(expected - weights).max() > 0.3
+
+
+def test_no_share_goes_on_where_all_layers_explain_the_views_alike():
+    weights = jnp.asarray(np.random.default_rng(5).dirichlet(np.ones(4), (3, 3)).T, jnp.float32)
+    left = jnp.full((4, 3, 3), 0.2)
+    np.testing.assert_array_equal(deblur.passed_on(weights, left, jnp.float32(1e-4)), weights)
