@@ -6,8 +6,11 @@ Fergus, NIPS 2009). Half-quadratic splitting (Wang et al., SIAM J. Imaging Sci. 
 the image is solved for in the Fourier domain, and the coupling between the two grows fourfold from step to
 step. The start is the Wiener estimate (27).
 
-Axes: views [views, height, width]; weights [layers, height, width], summing to one over the layers; tiles
-as in `overlap`. Views are in units of their own mean times two (mean 0.5).
+The map may be wrong, and a layer that undoes too much blur rings. Blurred again, ringing does not give the
+views back; then the pixel goes to a nearer layer (`passed_on`).
+
+Axes: views [layers, views, height, width]; weights [layers, height, width], summing to one over the layers;
+tiles as in `overlap`. Views are in units of their own mean times two (mean 0.5).
 """
 
 from functools import partial
@@ -57,8 +60,8 @@ def deblur(
 
     `views` are those of each layer without what stands in front of it (`occlusion.uncovered`); `reach` is the
     radius in pixels of the calibrated kernels; `sparsity` is λ; `misfit` is what a layer may leave
-    unexplained (`passed_on`), in squares of the views' unit. Only the layers that show in a tile are solved
-    there, and the nearer ones where those do not explain the views.
+    unexplained (`passed_on`), in squares of the views' unit. Solved are, in each tile, the layers that show
+    there, the nearest one, and where these leave too much those `NEARER` than a layer in doubt.
     """
     rows, cols = kernels.shape[:2]
     margin = int(np.ceil(2 * reach * float(jnp.abs(scales).max())))
@@ -97,7 +100,8 @@ def passed_on(
     be solved). To undo more blur than there was rings, and the ringing does not blur to the views; to undo
     less than there was leaves the image a little soft. So, from the farthest layer on, a share goes on to the
     next nearer one as far as ``left`` is above its limit, ``BETTER · (the least of this and the nearer
-    layers') + misfit``: all of it from twice that on.
+    layers') + misfit``: all of it from twice that on. Shares go only to the side on which a mistake is
+    harmless, and never past the layer that leaves least.
     """
     kept = jnp.clip(2 - _excess(left, misfit), 0, 1).at[-1].set(1)
 

@@ -22,7 +22,7 @@ class FastSettings:
         blur_per_pixel: standard deviation of the calibrated kernels, in pixels of the reduced views on which
             the energies are computed: how far the views may be reduced without losing what tells sizes apart.
         window: standard deviation of the energies' Gaussian window, in reduced pixels.
-        brightness: standard deviation of the views' relative brightness about the calibrated one.
+        brightness: standard deviation of the views' relative brightness about the calibrated one (0.03: 3 %).
         slack: share of the smallest energy that counts as error of the calibration.
         floor: energy that counts as noise, in squares of twice the mean view.
         cap: largest cost of a single pixel.
@@ -34,8 +34,8 @@ class FastSettings:
         layers: planes of the multiplane image.
         feather: standard deviation of the blur of the layers' outlines, in pixels.
         sparsity: weight of the sparse-gradient prior in the deconvolution.
-        misfit: mean square that a layer's sharp image, blurred again, may leave of the views beyond some
-            times what a nearer layer leaves, in squares of twice the mean view.
+        misfit: mean square that a layer's sharp image, blurred again, may leave of both views beyond
+            `deblur.BETTER` times what a nearer layer leaves, in squares of twice the mean view.
         noise_corrected: whether the noise's own share, measured in the capture, is taken off the energies.
     """
 

@@ -18,7 +18,7 @@ from dpdefocus.overlap import Overlap, blend, cut, frequencies, mirrored, scaled
 NOISE_TO_SIGNAL = 3e-4
 CORNER = 0.01  # cycles per full-size pixel, where the ratio has doubled
 
-BRIGHTNESS_WINDOW = 8  # deviations of the energies' window in one of the window of the views' brightness
+BRIGHTNESS_WINDOW = 8  # width of the window of the views' brightness, in widths of the energies' window
 BRIGHTNESS_LIMIT = 0.15  # largest relative brightness that is believed
 
 
@@ -149,13 +149,14 @@ def relative_brightness(
 
     The white sheets' ratio is right for the light of a white sheet. What the two halves of the aperture
     receive from a surface in a scene differs from it by up to some percent, from surface to surface (gloss
-    and stray light among the causes), and leaves a residual at every hypothesis that hides what tells them
+    and stray light among the causes). It leaves a residual at every hypothesis, which hides what tells them
     apart.
+
     With l and r the `crossed` views at the hypothesis of least `local_energy` (`window` is that energy's),
     ``l − r = g r + noise`` is fitted in a Gaussian window `BRIGHTNESS_WINDOW` times as wide, with a normal
     prior of standard deviation `deviation` on g: ``g = ⟨(l − r) r⟩ / (⟨r²⟩ + v / deviation²)``, v the fit's
-    own mean square error. The window is wide, lest g explain a parallax, and v counts as that of a single
-    observation, since errors in a window are of one piece.
+    own mean square error, within ± `BRIGHTNESS_LIMIT`. The window is wide, lest g explain a parallax, and v
+    counts as that of a single observation: errors of neighbours go together, and more pixels make g no surer.
     """
     left, right = crossed[:, 0], crossed[:, 1]
     best = local_energy(left - right, border, window).argmin(0)[None]

@@ -136,6 +136,23 @@ def test_paper_preset_goes_the_published_way(demo, monkeypatch):
     assert np.isfinite(result.all_in_focus).all()
 
 
+@pytest.mark.parametrize("gain", [0.94, 1.06])
+def test_views_of_unlike_brightness_keep_their_depth(demo, gain):
+    """What is left unexplained and the map's error: nearer to those of views as the calibration has them."""
+    simulated, capture, calibration = demo
+    brighter = capture.views * np.float32([gain, 1])[:, None, None]
+    _, views, kernels = solve.normalised(dataclasses.replace(capture, views=brighter), calibration)
+    left, error = {}, {}
+    for deviation in (0.0, presets.FastSettings().brightness):
+        settings = dataclasses.replace(presets.PRESETS["classroom"], brightness=deviation)
+        left[deviation] = solve.hypothesis_energies(views, kernels, settings, None)[0].min(0).mean()
+        found = solve.estimate_defocus(views, kernels, settings, "unlike", None).defocus
+        error[deviation] = np.abs(found - np.asarray(simulated.defocus_map)).mean()
+    ignored, fitted = left
+    assert left[fitted] < 0.6 * left[ignored]
+    assert error[fitted] < 0.8 * error[ignored]
+
+
 def test_near_fronts_widen_only_where_they_hide():
     slope = jnp.asarray(np.broadcast_to(np.linspace(0.5, 0.6, 40, dtype=np.float32), (20, 40)))
     np.testing.assert_array_equal(solve.fronts_widened(slope, 3), slope)
