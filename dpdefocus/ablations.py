@@ -98,7 +98,7 @@ FAST = (
     ),
     Ablation(
         "brightness",
-        "the views' relative brightness is fitted, surface by surface",
+        "the views' relative brightness is fitted, region by region",
         "aiwe1",
         (("brightness", 0.0),),
     ),

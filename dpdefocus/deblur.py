@@ -30,8 +30,8 @@ FIRST_COUPLING = 5e-3  # of the first step
 STEPS = 4
 SEEN = 1e-3  # share of a pixel from which a layer shows there
 WINDOW = 4  # deviations, in the kernels' reach, of the window in which what is left is averaged
-NEARER = (1, 2, 4)  # by how many layers nearer are those that may do better than one in doubt
-BETTER = 1.5  # times what a nearer layer leaves of the views may be left
+NEARER = (1, 2, 4)  # by how many layers nearer are those that may explain the views better
+LEEWAY = 1.5  # times what a nearer layer leaves of the views may be left
 
 
 @jax.jit
@@ -61,73 +61,64 @@ def deblur(
     `views` are those of each layer without what stands in front of it (`occlusion.uncovered`); `reach` is the
     radius in pixels of the calibrated kernels; `sparsity` is λ; `misfit` is what a layer may leave
     unexplained (`passed_on`), in squares of the views' unit. Solved are, in each tile, the layers that show
-    there, the nearest one, and where these leave too much those `NEARER` than a layer in doubt.
+    there and their `rivals`.
     """
     rows, cols = kernels.shape[:2]
     margin = int(np.ceil(2 * reach * float(jnp.abs(scales).max())))
     overlap = Overlap(*views.shape[-2:], rows, cols, margin)
-    padded, weights = pad(views, overlap), _pad_to_cores(weights, overlap)
+    weights = jnp.where(weights > SEEN, weights, 0)
+    padded, weights = pad(views, overlap), _pad_to_cores(weights / weights.sum(0, keepdims=True), overlap)
+    seen = _cores(weights > 0, overlap)
+    solved = np.zeros_like(seen)
+    for layer, others in enumerate(rivals(len(seen))):
+        solved[others] |= seen[layer]
     stack = jnp.zeros((2, *weights.shape))
-
-    def add(stack, jobs):
-        for job in progress(_batches(jobs), "sharp image"):
-            stack = _add_jobs(stack, jnp.asarray(job), padded, kernels, scales, overlap, reach, sparsity)
-        return stack
-
-    seen = _cores(weights > SEEN, overlap)
-    seen[-1] = True  # The nearest layer undoes least: what it leaves, nothing explains.
-    stack = add(stack, seen)
-    doubtful = _cores(_in_doubt(weights, stack[1], _covered(seen, overlap), misfit), overlap)
-    solved = seen.copy()
-    for nearer in NEARER:
-        solved[nearer:] |= doubtful[:-nearer]
-    stack = add(stack, solved & ~seen)
-    canvas = _composited(weights, stack, _covered(solved, overlap), misfit)
+    for job in progress(_batches(solved), "sharp image"):
+        stack = _add_jobs(stack, jnp.asarray(job), padded, kernels, scales, overlap, reach, sparsity)
+    canvas = _composited(weights, stack, misfit)
     (cell_y, cell_x), (height, width) = overlap.cell, views.shape[-2:]
     return canvas[cell_y // 2 :, cell_x // 2 :][:height, :width]
+
+
+def rivals(layers: int) -> Int[np.ndarray, "layers rivals"]:
+    """Each layer itself, those `NEARER` than it, and the nearest one, from the farthest on."""
+    steps = np.array([0, *NEARER, layers])
+    return np.minimum(np.arange(layers)[:, None] + steps, layers - 1)
 
 
 @jax.jit
 def passed_on(
     weights: Float[Array, "layers height width"],
-    left: Float[Array, "layers height width"],
+    unexplained: Float[Array, "layers height width"],
     misfit: float | Float[Array, ""],
 ) -> Float[Array, "layers height width"]:
     """Each layer's share of each pixel, once layers that do not explain the views have passed theirs on.
 
-    `left` is what a layer's sharp image, blurred again, leaves of the views around a pixel: a mean square,
-    the sum over the views; infinite where a layer was not solved, which then keeps nothing (the nearest must
-    be solved). To undo more blur than there was rings, and the ringing does not blur to the views; to undo
-    less than there was leaves the image a little soft. So, from the farthest layer on, a share goes on to the
-    next nearer one as far as ``left`` is above its limit, ``BETTER · (the least of this and the nearer
-    layers') + misfit``: all of it from twice that on. Shares go only to the side on which a mistake is
-    harmless, and never past the layer that leaves least.
+    `unexplained` is what a layer's sharp image, blurred again, leaves of the views around a pixel: a mean
+    square, the sum over the views. To undo more blur than there was rings, and the ringing does not blur to
+    the views; to undo less than there was leaves the image a little soft. So a layer's share goes along its
+    `rivals`, nearer and nearer, as far as they leave more than ``limit = LEEWAY · (the least that any of them
+    leaves) + misfit``: all of it from twice the limit on. Shares go only to the side on which a mistake is
+    harmless, and never past the rival that leaves least.
     """
-    kept = jnp.clip(2 - _excess(left, misfit), 0, 1).at[-1].set(1)
 
-    def one(arriving, layer):
-        weight, kept = layer
-        share = weight + arriving
-        return share * (1 - kept), share * kept
+    def one(shares, layer):
+        weight, others = layer
+        left = unexplained[others]
+        limit = LEEWAY * left.min(0) + misfit
+        for rival, each in zip(others, left, strict=True):
+            kept = weight * jnp.clip(2 - each / jnp.maximum(limit, 1e-12), 0, 1)
+            shares, weight = shares.at[rival].add(kept), weight - kept
+        return shares, None
 
-    return jax.lax.scan(one, jnp.zeros_like(weights[0]), (weights, kept))[1]
-
-
-@jax.jit
-def _in_doubt(weights, left, solved, misfit):
-    """Pixels at which a layer that shows there leaves more than nearer ones, as far as these are solved."""
-    return (weights > SEEN) & (_excess(jnp.where(solved, left, jnp.inf), misfit) > 1)
+    each_layers = jnp.asarray(rivals(len(weights)))
+    return jax.lax.scan(one, jnp.zeros_like(weights), (weights, each_layers))[0]
 
 
 @jax.jit
-def _composited(weights, stack, solved, misfit):
-    sharp, left = stack
-    return (passed_on(weights, jnp.where(solved, left, jnp.inf), misfit) * sharp).sum(0)
-
-
-def _excess(left, misfit):
-    """What is left in units of its limit."""
-    return left / (BETTER * jax.lax.cummin(left, axis=0, reverse=True) + misfit)
+def _composited(weights, stack, misfit):
+    sharp, unexplained = stack
+    return (passed_on(weights, unexplained, misfit) * sharp).sum(0)
 
 
 def _pad_to_cores(weights, overlap):
@@ -146,15 +137,6 @@ def _cores(where, overlap) -> Bool[np.ndarray, "layers rows cols"]:
     blocks = np.asarray(blocks)
     core = blocks[:, :-1] | blocks[:, 1:]
     return core[:, :, :-1] | core[:, :, 1:]
-
-
-def _covered(solved, overlap) -> Bool[Array, "layers height width"]:
-    """Pixels of the canvas that lie in no core of a tile in which a layer was not solved."""
-    around = np.pad(solved, ((0, 0), (1, 1), (1, 1)), constant_values=True)
-    blocks = around[:, :-1] & around[:, 1:]
-    blocks = blocks[:, :, :-1] & blocks[:, :, 1:]
-    cell_y, cell_x = overlap.cell
-    return jnp.repeat(jnp.repeat(jnp.asarray(blocks), cell_y, axis=1), cell_x, axis=2)
 
 
 def _batches(jobs) -> Int[np.ndarray, "batches batch 3"]:
@@ -183,11 +165,11 @@ def _add_jobs(stack, jobs, views, kernels, scales, overlap, reach, sparsity):
     spectra = jnp.fft.rfft2(tiles)
     sharp = sparse_deconvolution(spectra, transforms, overlap.tile, fy, fx, sparsity)
     missed = jnp.fft.irfft2(transforms * jnp.fft.rfft2(sharp)[:, None] - spectra, s=overlap.tile)
-    deviation = reach / WINDOW
+    deviation = jnp.maximum(reach / WINDOW, 0.5)  # a reach of 0 leaves the pixel itself
     means_y, means_x = _window_means(tile_y, core_y, deviation), _window_means(tile_x, core_x, deviation)
-    left = jnp.einsum("ya,nab,xb->nyx", means_y, (missed**2).sum(1), means_x)
+    unexplained = jnp.einsum("ya,nab,xb->nyx", means_y, (missed**2).sum(1), means_x)
     top, start = (tile_y - core_y) // 2, (tile_x - core_x) // 2
-    both = jnp.stack([sharp[:, top : top + core_y, start : start + core_x], left])
+    both = jnp.stack([sharp[:, top : top + core_y, start : start + core_x], unexplained])
     hat_y, hat_x = jnp.asarray(hats(overlap.rows, cell_y)), jnp.asarray(hats(overlap.cols, cell_x))
 
     def add(number, stack):

@@ -35,7 +35,7 @@ class FastSettings:
         feather: standard deviation of the blur of the layers' outlines, in pixels.
         sparsity: weight of the sparse-gradient prior in the deconvolution.
         misfit: mean square that a layer's sharp image, blurred again, may leave of both views beyond
-            `deblur.BETTER` times what a nearer layer leaves, in squares of twice the mean view.
+            `deblur.LEEWAY` times what a nearer layer leaves, in squares of twice the mean view.
         noise_corrected: whether the noise's own share, measured in the capture, is taken off the energies.
     """
 

@@ -163,9 +163,9 @@ def relative_brightness(
     left, right = (jnp.take_along_axis(each, best, axis=0)[0] for each in (left, right))
     weight = _judged(left.shape, border)
     wide = BRIGHTNESS_WINDOW * window
-    misfit = left - right
+    difference = left - right
     product, square, power = (
-        _windowed(weight * each, wide) for each in (misfit * right, right**2, misfit**2)
+        _windowed(weight * each, wide) for each in (difference * right, right**2, difference**2)
     )
     error = jnp.maximum(power - product**2 / (square + 1e-12), 0)
     found = product * deviation**2 / (square * deviation**2 + error + 1e-12)  # without light: none
