@@ -181,9 +181,10 @@ def hypothesis_energies(
 ) -> tuple[Float[Array, "hypotheses h w"], Float[Array, "views h w"], Float[Array, " hypotheses"]]:
     """Windowed energy of each defocus hypothesis on reduced views, those views, and the sizes tried.
 
-    By what share one view is brighter than the other in a region (`relative_brightness`) explains no depth,
-    and is taken out first. Where the views' `noise` is given, what it is expected to add is taken off (lesson 3). Small kernels let
-    more of it into the residual than large ones do, so that noise left in favours too much blur.
+    By what share one view is brighter than the other in a region explains no depth, and is taken out first
+    (`relative_brightness`). Where the views' `noise` is given, what it is expected to add is taken off
+    (lesson 3). Small kernels let more of it into the residual than large ones do, so that noise left in
+    favours too much blur.
     """
     reduction, overlap, reach = _reduced_tiles(views, kernels, settings)
     reduced = reduce(views, reduction)
