@@ -193,7 +193,7 @@ def _deblurred(views, kernels, layers, weights, settings, filled):
     reach = kernel_reach(kernels, REACH)
     as_they_are = jnp.broadcast_to(views, (len(scales), *views.shape))
     behind = uncovered(views, scales, shares, reach) if filled else as_they_are
-    return deblur(behind, kernels, scales, shares, reach, settings.sparsity, settings.misfit)
+    return deblur(behind, kernels, scales, shares, reach, settings.sparsity, settings.misfit)[0]
 
 
 # --- the published way ---

@@ -29,7 +29,7 @@ SPARSENESS = 0.7  # exponent ν of the gradients
 FIRST_COUPLING = 5e-3  # of the first step
 STEPS = 4
 SEEN = 1e-3  # share of a pixel from which a layer shows there
-WINDOW = 4  # deviations, in the kernels' reach, of the window in which what is left is averaged
+WINDOW = 4  # the kernels' reach, in deviations of the window in which what is left is averaged
 NEARER = (1, 2, 4)  # by how many layers nearer are those that may explain the views better
 LEEWAY = 1.5  # times what a nearer layer leaves of the views may be left
 
@@ -40,8 +40,11 @@ def layer_weights(
 ) -> Float[Array, "layers height width"]:
     """Each layer's share of each pixel: linear between the two layers around its defocus size.
 
-    `scales` fall evenly from the farthest layer to the nearest; sizes beyond them take the end layer.
+    `scales` fall evenly from the farthest layer to the nearest; sizes beyond them take the end layer. A
+    single layer has it all.
     """
+    if len(scales) == 1:
+        return jnp.ones((1, *defocus.shape))
     step = scales[0] - scales[1]
     inside = jnp.clip(defocus, scales[-1], scales[0])
     return jnp.clip(1 - jnp.abs(inside[None] - scales[:, None, None]) / step, 0, 1)
@@ -55,12 +58,13 @@ def deblur(
     reach: float,
     sparsity: float,
     misfit: float,
-) -> Float[Array, "height width"]:
-    """The sharp image: every pixel from the deconvolutions of the layers that it belongs to.
+) -> tuple[Float[Array, "height width"], Float[Array, "layers height width"]]:
+    """The sharp image, every pixel from the deconvolutions of the layers that it belongs to; and these
+    layers' shares of it, which are `weights` once some have passed theirs on.
 
     `views` are those of each layer without what stands in front of it (`occlusion.uncovered`); `reach` is the
-    radius in pixels of the calibrated kernels; `sparsity` is λ; `misfit` is what a layer may leave
-    unexplained (`passed_on`), in squares of the views' unit. Solved are, in each tile, the layers that show
+    radius in pixels of the calibrated kernels; `sparsity` is λ; `misfit` is how much more than its
+    `rivals` a layer may leave unexplained (`passed_on`), in squares of the views' unit. Solved are, in each tile, the layers that show
     there and their `rivals`.
     """
     rows, cols = kernels.shape[:2]
@@ -75,9 +79,11 @@ def deblur(
     stack = jnp.zeros((2, *weights.shape))
     for job in progress(_batches(solved), "sharp image"):
         stack = _add_jobs(stack, jnp.asarray(job), padded, kernels, scales, overlap, reach, sparsity)
-    canvas = _composited(weights, stack, misfit)
+    shares = passed_on(weights, stack[1], misfit)
     (cell_y, cell_x), (height, width) = overlap.cell, views.shape[-2:]
-    return canvas[cell_y // 2 :, cell_x // 2 :][:height, :width]
+    inside = np.s_[:, cell_y // 2 : cell_y // 2 + height, cell_x // 2 : cell_x // 2 + width]
+    shares = shares[inside]
+    return (shares * stack[0][inside]).sum(0), shares
 
 
 def rivals(layers: int) -> Int[np.ndarray, "layers rivals"]:
@@ -113,12 +119,6 @@ def passed_on(
 
     each_layers = jnp.asarray(rivals(len(weights)))
     return jax.lax.scan(one, jnp.zeros_like(weights), (weights, each_layers))[0]
-
-
-@jax.jit
-def _composited(weights, stack, misfit):
-    sharp, unexplained = stack
-    return (passed_on(weights, unexplained, misfit) * sharp).sum(0)
 
 
 def _pad_to_cores(weights, overlap):

@@ -274,7 +274,7 @@ def lagrange_right(f):
     return abs2(tl * kr - tr * kl)
 
 
-def crossed_views(f):
+def residual_power(f):
     """``|I^l K^r − I^r K^l|² / B``: what no sharp image explains at the hypothesis.
 
     See `wiener.cross_residual`.
@@ -286,10 +286,10 @@ def crossed_views(f):
 def split_energy(f):
     """Lagrange's identity on the views: ``|I^l K^r − I^r K^l|² / B + σ²|Φ|² Σ_v |I^v|² / B``."""
     left, right = f.observed
-    return crossed_views(f) + f.ratio * (abs2(left) + abs2(right)) / f.B
+    return residual_power(f) + f.ratio * (abs2(left) + abs2(right)) / f.B
 
 
-def averaged_crossed_views(f):
+def averaged_residual_power(f):
     """``|Φ|⁻² |K⋆^l K^r − K⋆^r K^l|² / B + σ² Σ_v |K^v|² / B``."""
     (kl, kr), (tl, tr) = f.hypothesis, f.truth
     return abs2(tl * kr - tr * kl) / f.B / f.prior + f.variance * (abs2(kl) + abs2(kr)) / f.B
@@ -398,7 +398,7 @@ STEPS = {
         Step("short way, average", least_energy, averaged_least_energy, average=True),
         Step("short way, line 2", least_energy, eq37, average=True),
         Step("energy split in two", least_energy, split_energy),
-        Step("first part, average", crossed_views, averaged_crossed_views, average=True),
+        Step("first part, average", residual_power, averaged_residual_power, average=True),
         Step("second term at the truth", noise_term_at_truth, noise_of_both_views),
         Step("(4) -> (5), kept and left out", noise_term, dropped_and_kept),
         Step("evidence, determinant", determinant, determinant_by_B),

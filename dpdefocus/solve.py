@@ -162,13 +162,13 @@ def _solve_fast(
     sizes = least_around(fronts_widened(estimate.defocus, 2 * estimate.reduction), int(reach))
     weights = feathered(layer_weights(sizes, layers), settings.feather)
     behind = uncovered(views, layers, weights, reach)
-    sharp = deblur(behind, kernels, layers, weights, reach, settings.sparsity, settings.misfit)
+    sharp, shares = deblur(behind, kernels, layers, weights, reach, settings.sparsity, settings.misfit)
     solved = {
         "all_in_focus": jnp.clip(sharp / gain, 0, 1),
         "defocus_map": estimate.defocus,
         "confidence": estimate.confidence,
         "scales": layers,
-        "alphas": alphas_of(weights),
+        "alphas": alphas_of(shares),
     }
     return solved, asdict(settings) | ({"noise": noise.brightened(1 / gain)._asdict()} if noise else {})
 

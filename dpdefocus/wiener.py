@@ -51,7 +51,7 @@ def crossed_views(
     kernels: Complex[Array, "*n views h w"],
     ratio: Float[Array, "h w"],
 ) -> Complex[Array, "*n views h w"]:
-    """Each view through the other's kernel, ``(I^l K^r, I^r K^l) / √B``: alike where the size is right."""
+    """Each view through the other's kernel, ``J = (I^l K^r, I^r K^l) / √B``: alike where the size is right."""
     scale = jax.lax.rsqrt(_denominator(kernels, ratio))
     return spectra * kernels[..., ::-1, :, :] * scale[..., None, :, :]
 
@@ -145,18 +145,19 @@ def relative_brightness(
     window: float,
     deviation: float | Float[Array, ""],
 ) -> Float[Array, "height width"]:
-    """By what share g the left view is brighter than the right one, beyond what the calibration says.
+    """By what share η the left view is brighter than the right one, beyond what the calibration says.
 
     The white sheets' ratio is right for the light of a white sheet. What the two halves of the aperture
     receive from a surface in a scene differs from it by up to some percent, from surface to surface (gloss
     and stray light among the causes). It leaves a residual at every hypothesis, which hides what tells them
     apart.
 
-    With l and r the `crossed` views at the hypothesis of least `local_energy` (`window` is that energy's),
-    ``l − r = g r + noise`` is fitted in a Gaussian window `BRIGHTNESS_WINDOW` times as wide, with a normal
-    prior of standard deviation `deviation` on g: ``g = ⟨(l − r) r⟩ / (⟨r²⟩ + v / deviation²)``, v the fit's
-    own mean square error, within ± `BRIGHTNESS_LIMIT`. The window is wide, lest g explain a parallax, and v
-    counts as that of a single observation: errors of neighbours go together, and more pixels make g no surer.
+    With J^l and J^r the `crossed` views at the hypothesis of least `local_energy` (`window` is that
+    energy's), ``J^l − J^r = η J^r + noise`` is fitted in a Gaussian window `BRIGHTNESS_WINDOW` times as wide,
+    with a normal prior of standard deviation `deviation` on η: ``η = ⟨(J^l − J^r) J^r⟩ / (⟨(J^r)²⟩ + v /
+    deviation²)``, v the fit's own mean square error, within ± `BRIGHTNESS_LIMIT`. The window is wide, lest η
+    explain a parallax, and v counts as that of a single observation: errors of neighbours go together, and
+    more pixels make η no surer.
     """
     left, right = crossed[:, 0], crossed[:, 1]
     best = local_energy(left - right, border, window).argmin(0)[None]

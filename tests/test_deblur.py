@@ -32,6 +32,22 @@ def test_weights_sum_to_one_and_have_the_right_mean():
     np.testing.assert_allclose(mean, jnp.clip(defocus, 0.4, 1.0), atol=1e-5)
 
 
+def test_a_single_layer_has_all_the_weight():
+    np.testing.assert_array_equal(layer_weights(jnp.linspace(0, 1, 6).reshape(2, 3), SCALES[:1]), 1)
+
+
+@pytest.mark.parametrize(("tile", "core"), [(40, 20), (37, 16), (31, 31)])
+def test_residuals_are_averaged_around_their_own_pixel(tile, core):
+    margin = (tile - core) // 2
+    means = np.asarray(deblur._window_means(tile, core, 2.0))
+    assert means.shape == (core, tile)
+    np.testing.assert_allclose(means.sum(1), 1, rtol=1e-5)
+    np.testing.assert_array_equal(means.argmax(1), margin + np.arange(core))
+    line = np.random.default_rng(8).random(tile)
+    weight = np.exp(-((np.arange(tile) - margin - 5) ** 2) / 8)
+    np.testing.assert_allclose(means[5] @ line, (weight * line).sum() / weight.sum(), rtol=1e-5)
+
+
 def test_deconvolution_lowers_its_objective(monkeypatch):
     """Below the objective of the blurred views, the Wiener estimate, perturbed solutions and, for gradients
     sparser than total variation's, of total variation's solution; that one is not far above the truth.
@@ -81,7 +97,7 @@ def test_one_plane_comes_back_sharp_without_seams():
     views = jnp.fft.irfft2(jnp.fft.rfft2(sharp)[None] * response, s=(72, 96))
     grid = jnp.asarray(np.broadcast_to(kernels, (2, 3, *kernels.shape)))
     weights = layer_weights(jnp.full((72, 96), 0.8), SCALES)
-    found = np.asarray(deblur.deblur(alike(views), grid, SCALES, weights, 6.0, 1e-4, MISFIT))
+    found = np.asarray(deblur.deblur(alike(views), grid, SCALES, weights, 6.0, 1e-4, MISFIT)[0])
     inside = np.s_[10:-10, 10:-10]
     before = np.abs(np.asarray(views.mean(0)) - sharp)[inside].mean()
     after = np.abs(found - sharp)[inside]
@@ -96,7 +112,7 @@ def test_sizes_that_the_grid_does_not_divide(grid):
     tiles = jnp.asarray(np.broadcast_to(kernels, (*grid, *kernels.shape)))
     views = jnp.full((2, 41, 53), 0.5)
     weights = layer_weights(jnp.full((41, 53), 0.6), SCALES)
-    found = deblur.deblur(alike(views), tiles, SCALES, weights, 3.0, 1e-3, MISFIT)
+    found = deblur.deblur(alike(views), tiles, SCALES, weights, 3.0, 1e-3, MISFIT)[0]
     np.testing.assert_allclose(found, 0.5, atol=1e-3)
 
 
@@ -119,7 +135,7 @@ def test_too_much_blur_is_not_undone(monkeypatch):
     def error(sizes, misfit):
         weights = layer_weights(sizes, scales)
         each = jnp.broadcast_to(views, (len(scales), *views.shape))
-        found = np.asarray(deblur.deblur(each, grid, scales, weights, 6.0, 1e-4, misfit))
+        found = np.asarray(deblur.deblur(each, grid, scales, weights, 6.0, 1e-4, misfit)[0])
         return np.abs(found - sharp)[12:-12, 12:-12].mean()
 
     known, trusted, guarded = error(right, MISFIT), error(wrong, 1e6), error(wrong, MISFIT)
@@ -145,7 +161,11 @@ def test_no_step_where_the_tiles_of_the_grid_meet():
     grid = jnp.asarray(np.broadcast_to(kernels, (1, 3, *kernels.shape)))
     sizes = jnp.broadcast_to(jnp.where(jnp.arange(180) < 120, 1.1, 0.5), sharp.shape)
     each = jnp.broadcast_to(views, (len(scales), *views.shape))
-    found = np.asarray(deblur.deblur(each, grid, scales, layer_weights(sizes, scales), 6.0, 1e-4, MISFIT))
+    weights = layer_weights(sizes, scales)
+    found, shares = map(np.asarray, deblur.deblur(each, grid, scales, weights, 6.0, 1e-4, MISFIT))
+    np.testing.assert_allclose(shares.sum(0), 1, atol=1e-5)
+    moved = shares[2:, 12:-12, :115].sum(0)  # from 1.1 to layers at least two nearer
+    assert moved.mean() > 0.5 and not weights[2:, :, :115].any()
     wrong = np.abs(found - sharp)[12:-12].mean(0)
     first, second = wrong[30:50], wrong[90:110]  # one period apart, where tiles 1 and 2 meet tiles 2 and 3
     np.testing.assert_allclose(first, second, rtol=0.2)
@@ -197,5 +217,5 @@ def test_views_that_are_sharp_already_are_left_alone():
     sharp = jnp.asarray(np.kron(np.random.default_rng(7).random((6, 8)), np.ones((6, 6))), jnp.float32)
     views = jnp.broadcast_to(sharp, (2, *sharp.shape))
     weights = layer_weights(jnp.full(sharp.shape, 0.6), SCALES)
-    found = deblur.deblur(alike(views), jnp.asarray(kernels), SCALES, weights, 0.0, 1e-6, MISFIT)
+    found = deblur.deblur(alike(views), jnp.asarray(kernels), SCALES, weights, 0.0, 1e-6, MISFIT)[0]
     np.testing.assert_allclose(found, sharp, atol=0.02)
