@@ -63,9 +63,9 @@ def deblur(
     layers' shares of it, which are `weights` once some have passed theirs on.
 
     `views` are those of each layer without what stands in front of it (`occlusion.uncovered`); `reach` is the
-    radius in pixels of the calibrated kernels; `sparsity` is λ; `misfit` is how much more than its
-    `rivals` a layer may leave unexplained (`passed_on`), in squares of the views' unit. Solved are, in each tile, the layers that show
-    there and their `rivals`.
+    radius in pixels of the calibrated kernels; `sparsity` is λ; `misfit` is how much more than its `rivals` a
+    layer may leave unexplained (`passed_on`), in squares of the views' unit. Solved are, in each tile, the
+    layers that show there and their `rivals`.
     """
     rows, cols = kernels.shape[:2]
     margin = int(np.ceil(2 * reach * float(jnp.abs(scales).max())))

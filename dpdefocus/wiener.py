@@ -51,7 +51,7 @@ def crossed_views(
     kernels: Complex[Array, "*n views h w"],
     ratio: Float[Array, "h w"],
 ) -> Complex[Array, "*n views h w"]:
-    """Each view through the other's kernel, ``J = (I^l K^r, I^r K^l) / √B``: alike where the size is right."""
+    """Each view through the other's kernel, ``J = (I^l K^r, I^r K^l) / √B``: alike at the right size."""
     scale = jax.lax.rsqrt(_denominator(kernels, ratio))
     return spectra * kernels[..., ::-1, :, :] * scale[..., None, :, :]
 
