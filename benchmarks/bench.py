@@ -207,7 +207,7 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=1344)
     parser.add_argument("--layers", type=int, default=12)
     parser.add_argument("--turns", type=int, default=5, help="evaluations in one compiled loop")
-    parser.add_argument("--repeats", type=int, default=3, help="how often each loop is timed")
+    parser.add_argument("--repeats", type=int, default=8, help="how often each loop is timed")
     parser.add_argument("--data", default="", help="folder of the Pixel 4 set; without it, synthetic")
     parser.add_argument("--scene", default=SYNTHETIC, help="a scene's number in that folder")
     parser.add_argument("--iterations", type=int, default=400, help="of paper, for the time to scores")
