@@ -165,7 +165,7 @@ def _add_jobs(stack, jobs, views, kernels, scales, overlap, reach, sparsity):
     spectra = jnp.fft.rfft2(tiles)
     sharp = sparse_deconvolution(spectra, transforms, overlap.tile, fy, fx, sparsity)
     missed = jnp.fft.irfft2(transforms * jnp.fft.rfft2(sharp)[:, None] - spectra, s=overlap.tile)
-    deviation = jnp.maximum(reach / WINDOW, 0.5)  # a reach of 0 leaves the pixel itself
+    deviation = jnp.maximum(reach / WINDOW, 0.5)  # a reach of 0 has no window
     means_y, means_x = _window_means(tile_y, core_y, deviation), _window_means(tile_x, core_x, deviation)
     unexplained = jnp.einsum("ya,nab,xb->nyx", means_y, (missed**2).sum(1), means_x)
     top, start = (tile_y - core_y) // 2, (tile_x - core_x) // 2

@@ -23,7 +23,7 @@ class FastSettings:
             the energies are computed: how far the views may be reduced without losing what tells sizes apart.
         window: standard deviation of the energies' Gaussian window, in reduced pixels.
         brightness: standard deviation of the views' relative brightness about the calibrated one (0.03: 3 %).
-        slack: share of the smallest energy that counts as error of the calibration.
+        slack: how many times the smallest energy counts as error of the calibration.
         floor: energy that counts as noise, in squares of twice the mean view.
         cap: largest cost of a single pixel.
         contrast: step between two reduced pixels at which the smoothness falls to 1/e, in units of twice the

@@ -211,7 +211,7 @@ def test_no_share_goes_on_where_all_layers_explain_the_views_alike(layers):
 
 
 def test_views_that_are_sharp_already_are_left_alone():
-    """Kernels of one pixel have no reach: nothing is averaged, nothing undone."""
+    """Kernels of one pixel have no reach: nothing is undone."""
     kernels = np.zeros((2, 3, 2, 3, 3), np.float32)
     kernels[..., 1, 1] = 1
     sharp = jnp.asarray(np.kron(np.random.default_rng(7).random((6, 8)), np.ones((6, 6))), jnp.float32)
