@@ -25,23 +25,23 @@ from pathlib import Path
 import numpy as np
 import records
 
-from dpdefocus import ablations, plots_ablations
-from dpdefocus.ablations import (
+from dpdefocus import evaluation, figures
+from dpdefocus.data.result import current_versions
+from dpdefocus.evaluation.ablations import (
     BETTER,
     FAST,
     FULL,
     PUBLISHED,
     Ablation,
-    Case,
     Effect,
     effects,
     solve_without,
 )
-from dpdefocus.errors import InputError
-from dpdefocus.presets import PRESETS
-from dpdefocus.progress import progress
-from dpdefocus.published import HAND_SETTINGS
-from dpdefocus.results import current_versions
+from dpdefocus.evaluation.cases import Case
+from dpdefocus.paper.settings import HAND_SETTINGS
+from dpdefocus.solver import PRESETS
+from dpdefocus.support.errors import InputError
+from dpdefocus.support.progress_bar import progress
 
 METHODS = {"fast": FAST, "published": PUBLISHED}
 TITLES = {"fast": "of preset `fast`", "published": "of the published method"}
@@ -65,11 +65,11 @@ SCORES = {
 
 def synthetic_cases(method: str, seeds: int, kinds: list[str]) -> Iterator[Case]:
     """The captures of one method: each kind of scene with each seed; noisy ones for the published method."""
-    gain = {"published": ablations.PUBLISHED_GAIN}.get(method)
-    camera = ablations.tiny_camera(gain) if gain else ablations.tiny_camera()
+    gain = {"published": evaluation.PUBLISHED_GAIN}.get(method)
+    camera = evaluation.tiny_camera(gain) if gain else evaluation.tiny_camera()
     for kind in kinds:
         for seed in range(seeds):
-            yield ablations.synthetic(kind, seed, *SIZES[method], camera)
+            yield evaluation.synthetic(kind, seed, *SIZES[method], camera)
 
 
 def settings_of(method: str, case: Case, real: bool, iterations: int):
@@ -78,7 +78,7 @@ def settings_of(method: str, case: Case, real: bool, iterations: int):
         return PRESETS["fast" if real else "classroom"]
     if real:
         return replace(HAND_SETTINGS[case.name], iterations=iterations)
-    return ablations.small_settings(SIZES[method][0], LAYERS, iterations)
+    return evaluation.small_settings(SIZES[method][0], LAYERS, iterations)
 
 
 def made_with(settings, ablation: Ablation) -> dict:
@@ -91,7 +91,7 @@ def measured(runs: dict, ablation: Ablation) -> dict[str, Effect] | None:
     """Effects of an ablation over the captures that were also solved with nothing left out; None: on none."""
     whole, without = runs.get(FULL.name, {}), runs.get(ablation.name, {})
     pairs = [(whole[name], without[name]) for name in whole if name in without]
-    scores = [[{name: run[name] for name in BETTER} for run in runs] for runs in zip(*pairs)]
+    scores = [[{name: run[name] for name in BETTER} for run in runs] for runs in zip(*pairs, strict=True)]
     return effects(*scores) if pairs else None
 
 
@@ -164,7 +164,7 @@ def main() -> None:
         "--data", help="folder of the Pixel 4 set, to use its scenes instead of synthetic ones"
     )
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
-    parser.add_argument("--kinds", nargs="+", default=list(ablations.KINDS), choices=list(ablations.KINDS))
+    parser.add_argument("--kinds", nargs="+", default=list(evaluation.KINDS), choices=list(evaluation.KINDS))
     parser.add_argument("--seeds", type=int, default=3, help="synthetic captures of each kind")
     parser.add_argument("--iterations", type=int, default=600, help="of the published method")
     parser.add_argument("--only", nargs="+", help="names of ablations; all if not given")
@@ -196,7 +196,7 @@ def solve_all(options: argparse.Namespace) -> None:
         runs = record["runs"].setdefault(method, {})
         real = options.data is not None
         cases = (
-            ablations.pixel4_cases(options.data)
+            evaluation.pixel4_cases(options.data)
             if real
             else synthetic_cases(method, options.seeds, options.kinds)
         )
@@ -211,13 +211,13 @@ def solve_all(options: argparse.Namespace) -> None:
                     began = time.perf_counter()
                     solved = pictures[ablation.name] = solve_without(ablation, case, settings)
                     seconds = time.perf_counter() - began
-                    scores = ablations.scored(solved, case.truth, same_unit=not real)
+                    scores = evaluation.scored(solved, case.truth, same_unit=not real)
                     runs[ablation.name][case.name] = scores | {"seconds": seconds, "made": made, "code": code}
                     record["machine"] = records.machine()
                     records.save(options.out, record)
             if drawn:
                 options.pictures.mkdir(parents=True, exist_ok=True)
-                figure = plots_ablations.side_by_side(case.truth, pictures)
+                figure = figures.side_by_side(case.truth, pictures)
                 figure.savefig(options.pictures / f"{method}.png", dpi=100)
         print(table(record, method), end="\n\n")
 

@@ -34,14 +34,16 @@ import numpy as np
 import records
 from jax.sharding import PartitionSpec
 
-from dpdefocus import memory, metrics, mpi
-from dpdefocus.blur import Tiling, group_size, tiling_of
+from dpdefocus import evaluation, optics, support
 from dpdefocus.captures import SYNTHETIC, Opened, open_capture
-from dpdefocus.objective import SHARES, Scene, devices, scene_of, share_among_cores, value_and_gradient
-from dpdefocus.presets import PRESETS
-from dpdefocus.published import HAND_SETTINGS, PublishedSettings, fit_published, start
-from dpdefocus.results import current_versions
-from dpdefocus.solve import solve
+from dpdefocus.data.result import current_versions
+from dpdefocus.optics.tiled_blur import group_size
+from dpdefocus.optics.tiling import Tiling, tiling_of
+from dpdefocus.paper.objective import SHARES, Scene, devices, scene_of, value_and_gradient
+from dpdefocus.paper.optimise import fit_published, start
+from dpdefocus.paper.settings import HAND_SETTINGS, PublishedSettings
+from dpdefocus.solver import PRESETS, solve
+from dpdefocus.support.devices import share_among_cores
 
 KERNEL = 61
 GRID = (6, 8)
@@ -130,7 +132,7 @@ def objective_cost(height: int, width: int, layers: int, turns: int, repeats: in
         "cpu_ratio": cpu / fft_cpu,
         "seconds_per_iteration": wall,
         "fft_seconds": fft_wall,
-        "peak_memory_gb": memory.peak() / 1e9,
+        "peak_memory_gb": support.peak() / 1e9,
         "devices": devices(layers, tiling).size,
     }
 
@@ -152,7 +154,7 @@ def until(history: list[tuple[float, dict]]) -> dict[str, float | None]:
 def preset_history(opened: Opened, preset: str) -> list[tuple[float, dict]]:
     """The one result of a preset that solves at once: (seconds, scores)."""
     result = solve(opened.capture, opened.calibration, preset)
-    return [(result.seconds, metrics.score(result.all_in_focus, result.defocus_map, opened.truth))]
+    return [(result.seconds, evaluation.score(result.all_in_focus, result.defocus_map, opened.truth))]
 
 
 def paper_history(opened: Opened, iterations: int) -> list[tuple[float, dict]]:
@@ -163,8 +165,8 @@ def paper_history(opened: Opened, iterations: int) -> list[tuple[float, dict]]:
     def watch(intensities, alphas):
         nonlocal began
         elapsed = time.perf_counter() - began
-        sharp, defocus = mpi.all_in_focus(intensities, alphas), mpi.defocus_map(alphas, settings.scales)
-        history.append((elapsed, metrics.score(np.asarray(sharp), np.asarray(defocus), opened.truth)))
+        sharp, defocus = optics.all_in_focus(intensities, alphas), optics.defocus_map(alphas, settings.scales)
+        history.append((elapsed, evaluation.score(np.asarray(sharp), np.asarray(defocus), opened.truth)))
         began = time.perf_counter() - elapsed
 
     capture, kernels = opened.capture, opened.calibration.kernels

@@ -21,19 +21,20 @@ from pathlib import Path
 import numpy as np
 import records
 
-from dpdefocus import calibrate, chart_photo, data, metrics, scenes, simulate, solve
-from dpdefocus.errors import InputError
-from dpdefocus.kernel_fit import centroids, relative_errors
-from dpdefocus.lens import CalibratedPupil
-from dpdefocus.photographs import Photographs
-from dpdefocus.results import current_versions
+import dpdefocus as dp
+from dpdefocus import calibration, data, evaluation, simulation
+from dpdefocus.calibration.photographs import Photographs
+from dpdefocus.data.result import current_versions
+from dpdefocus.optics.kernels import centroids, relative_errors
+from dpdefocus.optics.pupil import CalibratedPupil
+from dpdefocus.support.errors import InputError
 
 
-def set_up(full: bool, data_dir: str) -> tuple[simulate.Camera, tuple[int, int], tuple[int, int]]:
+def set_up(full: bool, data_dir: str) -> tuple[simulation.Camera, tuple[int, int], tuple[int, int]]:
     """Camera, (height, width) of its photographs, and of the part that is calibrated."""
     if not full:
-        return simulate.small_camera(), (252, 336), (252, 336)
-    camera = simulate.pixel4_camera()
+        return simulation.small_camera(), (252, 336), (252, 336)
+    camera = simulation.pixel4_camera()
     if data_dir:
         kernels = data.load_calibration(Path(data_dir) / "calibration").kernels
         pupil = CalibratedPupil(data.Calibration(kernels), camera.calibration_radius)
@@ -41,7 +42,7 @@ def set_up(full: bool, data_dir: str) -> tuple[simulate.Camera, tuple[int, int],
     return camera, data.PIXEL4_FRAME, data.PIXEL4_CROP
 
 
-def errors(shots: chart_photo.ChartPhotographs, report: calibrate.CalibrationReport) -> dict:
+def errors(shots: calibration.ChartPhotographs, report: calibration.CalibrationReport) -> dict:
     """Errors of the kernels (relative L2), of their centroids and disparity (pixels), and of the vignetting.
 
     Only the disparity, left centroid minus right one, is the camera's own. The centroids are compared with
@@ -49,7 +50,7 @@ def errors(shots: chart_photo.ChartPhotographs, report: calibrate.CalibrationRep
     left / right, which captures are corrected by; `vignetting_error_max` of each view on its own, at the same
     mean, holds the sheets' own fall-off too, which nothing in the photographs tells from the lens's.
     """
-    found, true = report.calibration.kernels, chart_photo.kernels_seen_from(shots, report.found.geometry)
+    found, true = report.calibration.kernels, calibration.kernels_seen_from(shots, report.found.geometry)
     relative = relative_errors(found, true)
     off = centroids(found) - centroids(true)
     distance = np.linalg.norm(off, axis=-1)
@@ -74,18 +75,18 @@ def errors(shots: chart_photo.ChartPhotographs, report: calibrate.CalibrationRep
     }
 
 
-def solved(shots: chart_photo.ChartPhotographs, camera: simulate.Camera, found: data.Calibration) -> dict:
+def solved(shots: calibration.ChartPhotographs, camera: simulation.Camera, found: data.Calibration) -> dict:
     """Scores of a solve of one simulated capture, with the true kernels and with those found."""
     height, width = shots.crop
-    far, near = (simulate.dioptres_at_scale(camera, scale) for scale in (1.0, 0.1))
-    scene = scenes.cards(0, height, width, camera.kernel_size // 2, far, near)
-    shot = simulate.photograph(scene, camera, seed=0)
+    far, near = (simulation.dioptres_at_scale(camera, scale) for scale in (1.0, 0.1))
+    scene = simulation.cards(0, height, width, camera.kernel_size // 2, far, near)
+    shot = simulation.photograph(scene, camera, seed=0)
     capture = data.Capture(shot.views, "simulated", shot.saturated)
     truth = data.GroundTruth(shot.all_in_focus, shot.defocus_map, shot.valid)
     scores = {}
     for name, kernels in (("true", np.asarray(shots.kernels)), ("calibrated", found.kernels)):
-        result = solve.solve(capture, data.Calibration(kernels), "fast")
-        scores[name] = metrics.score(result.all_in_focus, result.defocus_map, truth)
+        result = dp.solve(capture, data.Calibration(kernels), "fast")
+        scores[name] = evaluation.score(result.all_in_focus, result.defocus_map, truth)
     return scores
 
 
@@ -101,13 +102,13 @@ def main() -> int:
     try:
         camera, frame, crop = set_up(given.full, given.data)
         kernels = np.asarray(camera.calibration_kernels, np.float32)
-        shots = chart_photo.photograph_chart(
+        shots = calibration.photograph_chart(
             kernels, crop, frame=frame, sensor=camera.sensor, seed=given.seed
         )
         ceiling = 1 - camera.sensor.black_level / camera.sensor.white_level
         photographs = Photographs(shots.chart, shots.white, shots.black, shots.sheets, ceiling)
         began, used = time.perf_counter(), time.process_time()
-        report = calibrate.calibrate(photographs, shots.pattern, kernels.shape[:2], kernels.shape[-1], crop)
+        report = calibration.calibrate(photographs, shots.pattern, kernels.shape[:2], kernels.shape[-1], crop)
         seconds = time.perf_counter() - began
         result = {
             "frame": frame,

@@ -12,10 +12,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dpdefocus.blur import kernel_spectra, tiling_of
-from dpdefocus.mpi import all_in_focus, defocus_map, render
-from dpdefocus.objective import LOSSES, scene_of, value_and_gradient
-from dpdefocus.published import PublishedSettings
+from dpdefocus.optics.mpi import all_in_focus, defocus_map, render
+from dpdefocus.optics.tiled_blur import kernel_spectra
+from dpdefocus.optics.tiling import tiling_of
+from dpdefocus.paper.objective import LOSSES, scene_of, value_and_gradient
+from dpdefocus.paper.settings import PublishedSettings
 
 
 def computed(case: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

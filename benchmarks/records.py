@@ -18,9 +18,9 @@ from typing import Any
 import jax
 
 import dpdefocus
-from dpdefocus.errors import InputError
-from dpdefocus.files import replacing, writable_folder
-from dpdefocus.objective import cores
+from dpdefocus.support.devices import cores
+from dpdefocus.support.errors import InputError
+from dpdefocus.support.files import replacing, writable_folder
 
 PACKAGE = Path(dpdefocus.__file__).parent
 

@@ -17,11 +17,10 @@ from pathlib import Path
 import numpy as np
 import records
 
-from dpdefocus import data, memory, metrics
-from dpdefocus.errors import InputError
-from dpdefocus.presets import PRESETS
-from dpdefocus.results import current_versions
-from dpdefocus.solve import solve
+from dpdefocus import data, evaluation, support
+from dpdefocus.data.result import current_versions
+from dpdefocus.solver import PRESETS, solve
+from dpdefocus.support.errors import InputError
 
 # Column of the table -> key of a score, and how it is printed.
 COLUMNS = {
@@ -43,14 +42,14 @@ def scene_scores(folder: str, scene: str, preset: str) -> dict:
     """Scores of one scene, of the blurred photograph that it starts from too, and what it cost."""
     capture, calibration = data.load_pixel4(folder, scene)
     result = solve(capture, calibration, preset)
-    peak = memory.peak() / 1e9
+    peak = support.peak() / 1e9
     truth = data.load_ground_truth(folder, scene)
     return {
-        **metrics.score(result.all_in_focus, result.defocus_map, truth),
+        **evaluation.score(result.all_in_focus, result.defocus_map, truth),
         "confident_half": confident_half(result, truth),
         "seconds": result.seconds,
         "peak_memory_gb": peak,
-        "photograph": metrics.image_scores(capture.views.mean(0), truth.all_in_focus),
+        "photograph": evaluation.image_scores(capture.views.mean(0), truth.all_in_focus),
         "settings": result.settings,
     }
 

@@ -29,27 +29,24 @@ from typing import Any
 import numpy as np
 import records
 
-from dpdefocus import (
-    ablations,
-    baselines,
-    cost_aggregation,
-    edge_aware,
-    simulate,
-    stereo,
-    symmetry,
-    wiener,
-    wiener_selection,
-)
-from dpdefocus.ablations import Case
-from dpdefocus.baselines import BASELINES, Estimate
-from dpdefocus.errors import InputError
-from dpdefocus.files import replacing, writable_folder
-from dpdefocus.presets import FastSettings
-from dpdefocus.progress import progress
-from dpdefocus.published_figures import SOURCE, TABLE_1
-from dpdefocus.results import current_versions
-from dpdefocus.saved_outputs import load_saved, saved_scenes
-from dpdefocus.solve import solve
+from dpdefocus import baselines, evaluation, simulation
+from dpdefocus.baselines import aggregation as cost_aggregation_room
+from dpdefocus.baselines import methods as baselines_room
+from dpdefocus.baselines import smoothing as edge_aware_room
+from dpdefocus.baselines import stereo as stereo_room
+from dpdefocus.baselines import symmetry as symmetry_room
+from dpdefocus.baselines import wiener as wiener_selection_room
+from dpdefocus.baselines.methods import BASELINES, Estimate
+from dpdefocus.data.result import current_versions
+from dpdefocus.evaluation.cases import Case
+from dpdefocus.evaluation.published_table import SOURCE, TABLE_1
+from dpdefocus.evaluation.saved_outputs import load_saved, saved_scenes
+from dpdefocus.fast import wiener as wiener_room
+from dpdefocus.fast.settings import FastSettings
+from dpdefocus.solver import solve
+from dpdefocus.support.errors import InputError
+from dpdefocus.support.files import replacing, writable_folder
+from dpdefocus.support.progress_bar import progress
 
 FAST, GUIDED = "fast", "fast_guided"
 TITLES = {name: f"{each.title} ({each.citation})" for name, each in BASELINES.items()} | {
@@ -60,12 +57,12 @@ TITLES = {name: f"{each.title} ({each.citation})" for name, each in BASELINES.it
 # The rooms whose constants are a method's settings, besides the sizes that all of them try.
 ROOMS: dict[str, tuple[ModuleType, ...]] = {
     "identity": (),
-    "wiener": (wiener_selection, wiener, stereo),
-    "symmetry": (symmetry, stereo, edge_aware),
-    "stereo": (stereo, edge_aware),
-    "cost_aggregation": (cost_aggregation, stereo),
+    "wiener": (wiener_selection_room, wiener_room, stereo_room),
+    "symmetry": (symmetry_room, stereo_room, edge_aware_room),
+    "stereo": (stereo_room, edge_aware_room),
+    "cost_aggregation": (cost_aggregation_room, stereo_room),
     FAST: (),
-    GUIDED: (baselines,),
+    GUIDED: (baselines_room,),
 }
 COLUMNS = {
     "PSNR (dB) ↑": ("psnr", "{:.2f}"),
@@ -79,9 +76,9 @@ COLUMNS = {
 
 
 def synthetic_cases(seeds: int) -> Iterator[Case]:
-    for kind in ablations.KINDS:
+    for kind in evaluation.KINDS:
         for seed in range(seeds):
-            yield ablations.synthetic(kind, seed, 252, 336, simulate.small_camera())
+            yield evaluation.synthetic(kind, seed, 252, 336, simulation.small_camera())
 
 
 def settings_of(method: str) -> dict[str, Any]:
@@ -127,7 +124,7 @@ def measure(
         began = time.perf_counter()
         estimate = run[method]()
         seconds = time.perf_counter() - began
-        scores = baselines.scores(estimate, case.truth)
+        scores = evaluation.scores(estimate, case.truth)
         if keep:
             with replacing(writable_folder(keep / method, "--estimates"), f"{case.name}.npz") as (path,):
                 images = {name: image for name, image in estimate._asdict().items() if image is not None}
@@ -176,7 +173,7 @@ def measure_saved(case: Case, saved: Mapping[str, str], runs: dict) -> None:
     for name, folder in saved.items():
         if case.name in saved_scenes(folder):
             estimate = load_saved(folder, case.name, case.truth.mask.shape)
-            scores = baselines.scores(estimate, case.truth)
+            scores = evaluation.scores(estimate, case.truth)
             runs.setdefault(name, {})[case.name] = scores | {"made": {"saved outputs": name}}
 
 
@@ -274,7 +271,7 @@ def measured(options: argparse.Namespace) -> None:
         records.table_in(options.readme.read_text(), record["scenes"])
     cases = ()
     if options.data:
-        cases = ablations.pixel4_cases(options.data, options.scenes or ())
+        cases = evaluation.pixel4_cases(options.data, options.scenes or ())
     elif options.seeds:
         cases = synthetic_cases(options.seeds)
     for case in cases:

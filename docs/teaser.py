@@ -1,6 +1,6 @@
 """Makes the README's picture, `teaser.png`: a simulated table, as photographed and as solved.
 
-    python docs/teaser.py
+python docs/teaser.py
 """
 
 from pathlib import Path
@@ -8,20 +8,20 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-from dpdefocus import plots, scenes, simulate
-from dpdefocus.data import Calibration, Capture
-from dpdefocus.solve import solve
+from dpdefocus import figures, simulation
+from dpdefocus.data.capture import Calibration, Capture
+from dpdefocus.solver import solve
 
 
 def main() -> None:
-    camera = simulate.small_camera(rows=6, cols=8)
-    scene = scenes.tabletop(4, 504, 672, camera.kernel_size // 2, far=0.3, near=6.0)
-    shot = simulate.photograph(scene, camera, seed=0)
+    camera = simulation.small_camera(rows=6, cols=8)
+    scene = simulation.tabletop(4, 504, 672, camera.kernel_size // 2, far=0.3, near=6.0)
+    shot = simulation.photograph(scene, camera, seed=0)
     result = solve(Capture(shot.views, "table", shot.saturated), Calibration(shot.kernels))
     panels = {
-        "photograph": plots.grey(shot.views.mean(0), float(shot.views.max())),
-        "recovered sharp image": plots.grey(result.all_in_focus, float(shot.views.max())),
-        "recovered defocus map": plots.coloured(
+        "photograph": figures.grey(shot.views.mean(0), float(shot.views.max())),
+        "recovered sharp image": figures.grey(result.all_in_focus, float(shot.views.max())),
+        "recovered defocus map": figures.coloured(
             result.defocus_map, *np.percentile(result.defocus_map, [1, 99])
         ),
     }

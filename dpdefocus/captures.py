@@ -6,17 +6,12 @@ Axes and units as in `data`: views [views, height, width], linear raw in [0, 1].
 from pathlib import Path
 from typing import NamedTuple
 
-from dpdefocus import simulate
-from dpdefocus.data import (
-    Calibration,
-    Capture,
-    GroundTruth,
-    load_capture,
-    load_ground_truth,
-    load_pixel4,
-)
-from dpdefocus.errors import InputError
-from dpdefocus.raw import BLACK_LEVEL, WHITE_LEVEL
+from dpdefocus.data.capture import Calibration, Capture, GroundTruth
+from dpdefocus.data.loading import load_capture
+from dpdefocus.data.pixel4 import load_ground_truth, load_pixel4
+from dpdefocus.data.raw import BLACK_LEVEL, WHITE_LEVEL
+from dpdefocus.simulation import simulate
+from dpdefocus.support.errors import InputError
 
 SYNTHETIC = "synthetic"
 

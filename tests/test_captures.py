@@ -5,9 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from dpdefocus import data, simulate
+from dpdefocus import data, simulation
 from dpdefocus.captures import open_capture
-from dpdefocus.errors import InputError
+from dpdefocus.simulation import simulate as simulate_room
+from dpdefocus.support.errors import InputError
 
 
 def demo_capture(seed):
@@ -23,7 +24,7 @@ def demo_capture(seed):
         valid=images[2] > 0.2,
         saturated=images[3] > 0.5,
         kernels=kernels / kernels.sum((-2, -1), keepdims=True),
-        camera=simulate.small_camera(),
+        camera=simulation.small_camera(),
     )
 
 
@@ -31,13 +32,13 @@ def demo_capture(seed):
 def written(tmp_path):
     """A capture, and the arguments that name its files."""
     shot = demo_capture(0)
-    simulate.Simulated.write(shot, tmp_path)
+    simulation.Simulated.write(shot, tmp_path)
     files = {"left": "left.png", "right": "right.png", "calibration_dir": "calibration"}
     return shot, {name: str(tmp_path / file) for name, file in files.items()}
 
 
 def test_synthetic_capture_comes_with_its_truth_and_follows_the_seed(monkeypatch):
-    monkeypatch.setattr(simulate, "demo_capture", demo_capture)
+    monkeypatch.setattr(simulate_room, "demo_capture", demo_capture)
     shot, opened = demo_capture(3), open_capture(seed=3)
     np.testing.assert_array_equal(opened.capture.views, shot.views)
     np.testing.assert_array_equal(opened.capture.saturated, shot.saturated)

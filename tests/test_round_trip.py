@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from dpdefocus import data, metrics, scenes, simulate, solve
+import dpdefocus as dp
+from dpdefocus import data, evaluation, simulation
 
 HEIGHT, WIDTH = 360, 480
 
@@ -17,27 +18,27 @@ def written_and_read(shot, folder):
 @pytest.fixture(scope="module")
 def depths():
     """Four textured surfaces side by side, evenly spaced from 0.1 to 1.4 times the calibrated blur."""
-    camera = simulate.small_camera()
+    camera = simulation.small_camera()
     a, b = camera.lens.coefficients
     dioptres = (np.linspace(1.4, 0.1, 4) * camera.calibration_radius - a) / b
-    texture = scenes.natural(np.random.default_rng(0), (HEIGHT, WIDTH))
+    texture = simulation.natural(np.random.default_rng(0), (HEIGHT, WIDTH))
     steps = np.repeat(dioptres, WIDTH // 4)[None] * np.ones((HEIGHT, 1))
-    scene = scenes.from_image(texture, steps, camera.kernel_size // 2, layers=4)
-    return simulate.photograph(scene, camera, 0)
+    scene = simulation.from_image(texture, steps, camera.kernel_size // 2, layers=4)
+    return simulation.photograph(scene, camera, 0)
 
 
 def test_simulated_capture_from_files_is_solved_by_the_default_preset(depths, tmp_path):
-    result = solve.solve(*written_and_read(depths, tmp_path))
+    result = dp.solve(*written_and_read(depths, tmp_path))
     everywhere = np.ones((HEIGHT, WIDTH), bool)
     truth = (depths.all_in_focus, depths.defocus_map, everywhere)
-    scores = metrics.score(result.all_in_focus, result.defocus_map, truth)
+    scores = evaluation.score(result.all_in_focus, result.defocus_map, truth)
     # Truth in scales, a range of 1.3: a stricter unit than the real maps' range of 1.
     assert scores["aiwe1"] < 0.03
     # The scale itself is found, too, not only up to an affine map.
     for surface, scale in enumerate(np.linspace(1.4, 0.1, 4)):
         found = np.median(result.defocus_map[depths.labels == surface])
         assert found == pytest.approx(scale, abs=0.05)
-    blurred = metrics.score(depths.views.mean(0), result.defocus_map, truth)
+    blurred = evaluation.score(depths.views.mean(0), result.defocus_map, truth)
     assert scores["psnr"] > blurred["psnr"]
 
 

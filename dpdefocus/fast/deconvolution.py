@@ -1,0 +1,216 @@
+"""The sharp image for a known defocus map: each layer deconvolved, with sparse gradients, then composited.
+
+For each tile and each layer seen there, ``min_c ½ Σ_v |k_d^v * c − I^v|² + λ Σ |∇c|^ν``. Gradients of natural
+images are sparse, and ν = `SPARSENESS`, below one, says so better than total variation does (Krishnan and
+Fergus, NIPS 2009). Half-quadratic splitting (Wang et al., SIAM J. Imaging Sci. 2008): gradients are shrunk,
+the image is solved for in the Fourier domain, and the coupling between the two grows fourfold from step to
+step. The start is the Wiener estimate (27).
+
+The map may be wrong, and a layer that undoes too much blur rings. Blurred again, ringing does not give the
+views back; then the pixel goes to a nearer layer (`passed_on`).
+
+Axes: views [layers, views, height, width]; weights [layers, height, width], summing to one over the layers;
+tiles as in `overlap`. Views are in units of their own mean times two (mean 0.5).
+"""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Complex, Float, Int
+
+from dpdefocus.fast.wiener import noise_to_signal, wiener_estimate
+from dpdefocus.optics.blended_tiles import Overlap, blending_weights, frequencies, pad_to_tiles, taper
+from dpdefocus.optics.kernels import scaled_spectra
+from dpdefocus.support.progress_bar import progress
+
+BATCH = 8  # tiles solved together
+SPARSENESS = 0.7  # exponent ν of the gradients
+FIRST_COUPLING = 5e-3  # of the first step
+STEPS = 4
+SEEN = 1e-3  # share of a pixel from which a layer shows there
+WINDOW = 4  # the kernels' reach, in deviations of the window in which what is left is averaged
+NEARER = (1, 2, 4)  # by how many layers nearer are those that may explain the views better
+LEEWAY = 1.5  # times what a nearer layer leaves of the views may be left
+
+
+def deblur(
+    views: Float[Array, "layers views height width"],
+    kernels: Float[Array, "rows cols views kernel kernel"],
+    scales: Float[Array, " layers"],
+    weights: Float[Array, "layers height width"],
+    reach: float,
+    sparsity: float,
+    misfit: float,
+) -> tuple[Float[Array, "height width"], Float[Array, "layers height width"]]:
+    """The sharp image, every pixel from the deconvolutions of the layers that it belongs to; and these
+    layers' shares of it, which are `weights` once some have passed theirs on.
+
+    `views` are those of each layer without what stands in front of it (`occlusion.uncovered`); `reach` is the
+    radius in pixels of the calibrated kernels; `sparsity` is λ; `misfit` is how much more than its `rivals` a
+    layer may leave unexplained (`passed_on`), in squares of the views' unit. Solved are, in each tile, the
+    layers that show there and their `rivals`.
+    """
+    rows, cols = kernels.shape[:2]
+    margin = int(np.ceil(2 * reach * float(jnp.abs(scales).max())))
+    overlap = Overlap(*views.shape[-2:], rows, cols, margin)
+    weights = jnp.where(weights > SEEN, weights, 0)
+    padded, weights = (
+        pad_to_tiles(views, overlap),
+        _pad_to_cores(weights / weights.sum(0, keepdims=True), overlap),
+    )
+    seen = _cores(weights > 0, overlap)
+    solved = np.zeros_like(seen)
+    for layer, others in enumerate(rivals(len(seen))):
+        solved[others] |= seen[layer]
+    stack = jnp.zeros((2, *weights.shape))
+    for job in progress(_batches(solved), "sharp image"):
+        stack = _add_jobs(stack, jnp.asarray(job), padded, kernels, scales, overlap, reach, sparsity)
+    shares = reassign_to_nearer_layers(weights, stack[1], misfit)
+    (cell_y, cell_x), (height, width) = overlap.cell, views.shape[-2:]
+    inside = np.s_[:, cell_y // 2 : cell_y // 2 + height, cell_x // 2 : cell_x // 2 + width]
+    shares = shares[inside]
+    return (shares * stack[0][inside]).sum(0), shares
+
+
+def rivals(layers: int) -> Int[np.ndarray, "layers rivals"]:
+    """Each layer itself, those `NEARER` than it, and the nearest one, from the farthest on."""
+    steps = np.array([0, *NEARER, layers])
+    return np.minimum(np.arange(layers)[:, None] + steps, layers - 1)
+
+
+@jax.jit
+def reassign_to_nearer_layers(
+    weights: Float[Array, "layers height width"],
+    unexplained: Float[Array, "layers height width"],
+    misfit: float | Float[Array, ""],
+) -> Float[Array, "layers height width"]:
+    """Each layer's share of each pixel, once layers that do not explain the views have passed theirs on.
+
+    `unexplained` is what a layer's sharp image, blurred again, leaves of the views around a pixel: a mean
+    square, the sum over the views. To undo more blur than there was rings, and the ringing does not blur to
+    the views; to undo less than there was leaves the image a little soft. So a layer's share goes along its
+    `rivals`, nearer and nearer, as far as they leave more than ``limit = LEEWAY · (the least that any of them
+    leaves) + misfit``: all of it from twice the limit on. Shares go only to the side on which a mistake is
+    harmless, and never past the rival that leaves least.
+    """
+
+    def one(shares, layer):
+        weight, others = layer
+        left = unexplained[others]
+        limit = LEEWAY * left.min(0) + misfit
+        for rival, each in zip(others, left, strict=True):
+            kept = weight * jnp.clip(2 - each / jnp.maximum(limit, 1e-12), 0, 1)
+            shares, weight = shares.at[rival].add(kept), weight - kept
+        return shares, None
+
+    each_layers = jnp.asarray(rivals(len(weights)))
+    return jax.lax.scan(one, jnp.zeros_like(weights), (weights, each_layers))[0]
+
+
+def _pad_to_cores(weights, overlap):
+    """Weights on the canvas that the tiles' cores cover: half a cell more on each side."""
+    (cell_y, cell_x), rows, cols = overlap.cell, overlap.rows, overlap.cols
+    top, left = cell_y // 2, cell_x // 2
+    bottom = (rows + 1) * cell_y - top - overlap.height
+    right = (cols + 1) * cell_x - left - overlap.width
+    return jnp.pad(weights, ((0, 0), (top, bottom), (left, right)))
+
+
+def _cores(where, overlap) -> Bool[np.ndarray, "layers rows cols"]:
+    """In the core of which tiles a layer has any of these pixels of the canvas."""
+    (cell_y, cell_x), layers = overlap.cell, len(where)
+    blocks = where.reshape(layers, overlap.rows + 1, cell_y, overlap.cols + 1, cell_x).any((2, 4))
+    blocks = np.asarray(blocks)
+    core = blocks[:, :-1] | blocks[:, 1:]
+    return core[:, :, :-1] | core[:, :, 1:]
+
+
+def _batches(jobs) -> Int[np.ndarray, "batches batch 3"]:
+    """Row, column and layer of the tiles to solve, some together, neighbours first; row −1 is no job."""
+    found = np.stack(np.nonzero(jobs.transpose(1, 2, 0)), axis=-1)
+    return np.concatenate([found, np.full((-len(found) % BATCH, 3), -1)]).reshape(-1, BATCH, 3)
+
+
+@partial(jax.jit, static_argnames="overlap", donate_argnames="stack")
+def _add_jobs(stack, jobs, views, kernels, scales, overlap, reach, sparsity):
+    """Solve a batch of (row, column, layer), and add each core, with its hats, to the stack of that layer:
+    first the sharp image, then what it leaves of the views. Row −1 is no job."""
+    (cell_y, cell_x), (tile_y, tile_x) = overlap.cell, overlap.tile
+    core_y, core_x = 2 * cell_y, 2 * cell_x
+    fy, fx = frequencies(overlap)
+    row, col, layer = jobs.T
+
+    def tile_of(row, col, layer):
+        corner = layer, 0, row * cell_y, col * cell_x
+        return jax.lax.dynamic_slice(views, corner, (1, views.shape[1], tile_y, tile_x))[0]
+
+    tiles = taper(jax.vmap(tile_of)(row, col, layer), overlap)
+    transforms = jax.vmap(lambda cell, scale: scaled_spectra(cell, scale, fy, fx))(
+        kernels[row, col], scales[layer]
+    )
+    spectra = jnp.fft.rfft2(tiles)
+    sharp = sparse_deconvolution(spectra, transforms, overlap.tile, fy, fx, sparsity)
+    missed = jnp.fft.irfft2(transforms * jnp.fft.rfft2(sharp)[:, None] - spectra, s=overlap.tile)
+    deviation = jnp.maximum(reach / WINDOW, 0.5)  # a reach of 0 has no window
+    means_y, means_x = _window_means(tile_y, core_y, deviation), _window_means(tile_x, core_x, deviation)
+    unexplained = jnp.einsum("ya,nab,xb->nyx", means_y, (missed**2).sum(1), means_x)
+    top, start = (tile_y - core_y) // 2, (tile_x - core_x) // 2
+    both = jnp.stack([sharp[:, top : top + core_y, start : start + core_x], unexplained])
+    hat_y, hat_x = (
+        jnp.asarray(blending_weights(overlap.rows, cell_y)),
+        jnp.asarray(blending_weights(overlap.cols, cell_x)),
+    )
+
+    def add(number, stack):
+        corner = 0, layer[number], row[number] * cell_y, col[number] * cell_x
+        share = jnp.outer(hat_y[row[number]], hat_x[col[number]]) * (row[number] >= 0)
+        core = (both[:, number] * share[None])[:, None]
+        return jax.lax.dynamic_update_slice(
+            stack, jax.lax.dynamic_slice(stack, corner, core.shape) + core, corner
+        )
+
+    return jax.lax.fori_loop(0, len(jobs), add, stack)
+
+
+def _window_means(tile, core, deviation):
+    """Matrix [core, tile] from a line of a tile to Gaussian means around the pixels of its core."""
+    position, centre = jnp.arange(tile)[None], (tile - core) // 2 + jnp.arange(core)[:, None]
+    window = jnp.exp(-0.5 * ((position - centre) / deviation) ** 2)
+    return window / window.sum(1, keepdims=True)
+
+
+def sparse_deconvolution(
+    spectra: Complex[Array, "*n views h half"],
+    kernels: Complex[Array, "*n views h half"],
+    shape: tuple[int, int],
+    fy: Float[Array, " h"],
+    fx: Float[Array, " half"],
+    sparsity: float | Float[Array, ""],
+) -> Float[Array, "*n h w"]:
+    """``min_c ½ Σ_v |k^v * c − I^v|² + λ Σ |∇c|^ν`` on periodic tiles, from transforms of views and kernels.
+
+    A gradient g is shrunk by the slope of its own cost, to ``g max(1 − λ ν |g|^(ν−2) / β, 0)`` with coupling
+    β; for ν = 1 that is the threshold of total variation, and exact; for less it is one step towards the
+    minimum.
+    """
+    along_y, along_x = (jnp.abs(jnp.exp(2j * jnp.pi * f) - 1) ** 2 for f in (fy, fx))
+    laplacian = along_y[:, None] + along_x[None]
+    laplacian = laplacian.reshape((1,) * (spectra.ndim - 3) + laplacian.shape)
+    matched = (jnp.conj(kernels) * spectra).sum(-3)
+    power = (kernels.real**2 + kernels.imag**2).sum(-3)
+
+    def step(number, sharp):
+        coupling = FIRST_COUPLING * 4.0**number
+        dy, dx = (jnp.roll(sharp, -1, axis) - sharp for axis in (-2, -1))
+        # As a power of the square, in logarithms: XLA's own power runs number by number.
+        slope = jnp.exp((SPARSENESS / 2 - 1) * jnp.log(dy**2 + dx**2 + 1e-20))
+        shrink = jnp.maximum(1 - sparsity * SPARSENESS / coupling * slope, 0)
+        dy, dx = dy * shrink, dx * shrink
+        divergence = jnp.roll(dy, 1, -2) - dy + jnp.roll(dx, 1, -1) - dx
+        explained = matched + coupling * jnp.fft.rfft2(divergence)
+        return jnp.fft.irfft2(explained * (1 / (power + coupling * laplacian + 1e-9)), s=shape)
+
+    start = jnp.fft.irfft2(wiener_estimate(spectra, kernels, noise_to_signal(fy, fx)), s=shape)
+    return jax.lax.fori_loop(0, STEPS, step, start)

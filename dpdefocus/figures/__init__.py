@@ -1,0 +1,9 @@
+"""The lessons' figures: the only wing that knows matplotlib, plotly and ipywidgets.
+
+Rooms: `common` (photographs, maps, curves), `widgets` (sliders with or without a kernel), and one for the figures
+of a lesson: `formation` (1), `calibration` (2), `bias` (3), `ablations` (5).
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

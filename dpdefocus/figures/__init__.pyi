@@ -1,0 +1,37 @@
+from .common import (
+    Captioned as Captioned,
+    SCREEN as SCREEN,
+    coloured as coloured,
+    curves as curves,
+    for_screen as for_screen,
+    grey as grey,
+    maps as maps,
+    most_different as most_different,
+    photographs as photographs,
+)
+from .widgets import Control as Control, Frames as Frames, Picture as Picture, explore as explore
+from .formation import (
+    colours_of as colours_of,
+    greys_of as greys_of,
+    kernel_pairs as kernel_pairs,
+    rays as rays,
+)
+from .calibration import (
+    cells as cells,
+    comparison as comparison,
+    detection as detection,
+    difference as difference,
+    picture as picture,
+    scatter_lines as scatter_lines,
+    trials as trials,
+)
+from .bias import (
+    energy_panels as energy_panels,
+    error_over_noise as error_over_noise,
+    mean_defocus as mean_defocus,
+    measured_shifts as measured_shifts,
+    profiles as profiles,
+    ratios_by_band as ratios_by_band,
+    where_the_minimum_lies as where_the_minimum_lies,
+)
+from .ablations import compared as compared, side_by_side as side_by_side, worth as worth

@@ -1,0 +1,427 @@
+"""Reading and writing captures, calibrations and results, and the errors that bad ones get."""
+
+import dataclasses
+import functools
+import hashlib
+import http.server
+import tempfile
+import threading
+
+import cv2
+import jaxtyping
+import numpy as np
+import pytest
+
+from dpdefocus import data, support
+from dpdefocus.data import pixel4
+from dpdefocus.data import result as results_room
+from dpdefocus.support.errors import InputError
+
+ROWS, COLS, SIZE = 2, 3, 7
+FRAME = (160, 210)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(3)
+
+
+@pytest.fixture
+def calibration(rng):
+    kernels = rng.uniform(size=(ROWS, COLS, 2, SIZE, SIZE))
+    kernels = (kernels / kernels.sum(axis=(3, 4), keepdims=True)).astype(np.float32)
+    white = (rng.integers(2000, 8000, size=(2, *FRAME)) / data.WHITE_LEVEL).astype(np.float32)
+    return data.Calibration(kernels, white)
+
+
+@pytest.fixture
+def folder(tmp_path, rng, calibration):
+    """A capture of raw 16-bit views, and its calibration without white sheets."""
+    data.save_calibration(dataclasses.replace(calibration, white=None), tmp_path / "calibration")
+    for view in data.VIEWS:
+        raw = rng.integers(900, 9000, size=FRAME).astype(np.uint16)
+        support.write_image(tmp_path / f"{view}.png", raw)
+    return tmp_path
+
+
+def load(folder, **options):
+    return data.load_capture(folder / "left.png", folder / "right.png", folder / "calibration", **options)
+
+
+def raw(folder, view="left"):
+    return cv2.imread(str(folder / f"{view}.png"), cv2.IMREAD_UNCHANGED)
+
+
+# Reading
+
+
+def test_views_are_linear_above_the_black_level_and_cropped_from_the_centre(folder):
+    capture, _ = load(folder, crop=(100, 150))
+    expected = np.clip(raw(folder).astype(float) - 1024, 0, None)[30:130, 30:180] / 16383
+    np.testing.assert_allclose(capture.views[0], expected, rtol=1e-6)
+    assert capture.name == "left.png"
+    assert capture.views.min() == 0  # raw values below the black level
+
+
+def test_right_view_gets_the_box_mean_of_the_white_ratio(folder, calibration):
+    data.save_calibration(calibration, folder / "calibration")
+    capture, loaded = load(folder)
+    np.testing.assert_array_equal(loaded.kernels, calibration.kernels)
+    np.testing.assert_allclose(loaded.white, calibration.white, rtol=1e-6)
+
+    ratio = calibration.white[0].astype(float) / calibration.white[1]
+    linear = np.clip(raw(folder, "right").astype(float) - 1024, 0, None) / 16383
+    half = FRAME[0] * 101 // 1512 // 2
+    inside = ratio[80 - half : 80 + half + 1, 100 - half : 100 + half + 1].mean()
+    assert capture.views[1, 80, 100] == pytest.approx(linear[80, 100] * inside, rel=1e-5)
+
+
+def test_vignetting_of_the_pixel_4s_frame_is_the_mean_over_101_pixels():
+    rng = np.random.default_rng(0)
+    white = rng.uniform(0.5, 0.6, size=(2, *data.PIXEL4_FRAME)).astype(np.float32)
+    ratio = white[0].astype(float) / white[1]
+    factor = data.relative_vignetting(white)
+    for y, x in ((50, 50), (252, 336), (755, 1007), (1461, 1965)):
+        expected = ratio[y - 50 : y + 51, x - 50 : x + 51].mean()
+        assert factor[y, x] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("frame", [(60, 80), (252, 336), (1512, 2016)])
+def test_vignetting_that_falls_evenly_is_corrected_up_to_the_border(frame):
+    y, x = (np.linspace(-1, 1, length, dtype=np.float32) for length in frame)
+    ratio = 1 + 0.1 * y[:, None] - 0.3 * x[None, :]
+    factor = data.relative_vignetting(np.stack([0.6 * ratio, np.full(frame, np.float32(0.6))]))
+    np.testing.assert_allclose(factor, ratio, rtol=2e-5)
+
+
+def test_saturated_pixels_are_marked_in_either_view(folder):
+    left, right = raw(folder), raw(folder, "right")
+    left[5, 6], right[7, 8] = 16383, 16400
+    support.write_image(folder / "left.png", left)
+    support.write_image(folder / "right.png", right)
+    capture, _ = load(folder)
+    assert np.argwhere(capture.saturated).tolist() == [[5, 6], [7, 8]]
+
+
+def test_colour_views_give_their_green_channel_and_tiff_is_read(folder):
+    grey = raw(folder)
+    colour = np.stack([grey * 0 + 3000, grey, grey * 0 + 5000], axis=2)
+    cv2.imwrite(str(folder / "colour.tif"), colour)
+    capture, _ = data.load_capture(folder / "colour.tif", folder / "right.png", folder / "calibration")
+    np.testing.assert_array_equal(capture.views, load(folder)[0].views)
+
+
+def test_write_raw_is_read_back_to_half_a_level_and_clips_where_a_sensor_does(folder, rng):
+    view = rng.uniform(0, 0.9, size=FRAME).astype(np.float32)
+    view[0, 0] = 1.5
+    data.write_raw(folder / "left.png", view)
+    capture, _ = load(folder)
+    np.testing.assert_allclose(capture.views[0, 1:], view[1:], atol=0.51 / data.WHITE_LEVEL)
+    assert raw(folder)[0, 0] == data.WHITE_LEVEL
+    assert np.argwhere(capture.saturated).tolist() == [[0, 0]]
+
+
+def test_released_kernel_files_are_six_rows_by_eight_columns(tmp_path, calibration):
+    flat = np.repeat(calibration.kernels[:1, 0], 48, axis=0)
+    flat *= np.ones((48, 1, 1, 1), np.float32)
+    flat[8] = calibration.kernels[1, 2]
+    for index, view in enumerate(data.VIEWS):
+        np.save(tmp_path / f"blur_kernels_{view}.npy", flat[:, index])
+    loaded = data.load_calibration(tmp_path)
+    assert loaded.kernels.shape == (6, 8, 2, SIZE, SIZE)
+    assert loaded.white is None
+    np.testing.assert_array_equal(loaded.kernels[1, 0], calibration.kernels[1, 2])
+
+
+def test_pixel4_scene(pixel4_folder):
+    capture, calibration = data.load_pixel4(pixel4_folder, "001")
+    assert capture.views.shape == (2, 1008, 1344)
+    assert calibration.kernels.shape == (6, 8, 2, 61, 61)
+    # The white sheets make the views agree to some percent; without them they differ by 17 % on average.
+    means = capture.views.mean(axis=(1, 2))
+    assert means[0] == pytest.approx(means[1], rel=0.02)
+    truth = data.load_ground_truth(pixel4_folder, "001")
+    assert truth.all_in_focus.mean() == pytest.approx(means.mean(), rel=0.05)
+    assert truth.all_in_focus.shape == truth.defocus_map.shape == truth.mask.shape == (1008, 1344)
+    np.testing.assert_array_equal(truth.mask, truth.defocus_map > 0)
+    with pytest.raises(InputError, match=r"scene '099' is not in .*: found the scenes 001"):
+        data.load_pixel4(pixel4_folder, "099")
+
+
+# Errors
+
+
+def spoil(folder, change):
+    left = raw(folder)
+    support.write_image(folder / "left.png", change(left))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda left: left[:-1],
+            r"left.png is \(159, 210\) and .*right.png is \(160, 210\): expected the same",
+        ),
+        (lambda left: (left // 256).astype(np.uint8), "left.png holds uint8 values: expected .* 16 bits"),
+        (lambda left: left * 0 + 3000, r"left.png: every pixel is 0.1206 .* expected a photograph"),
+        (lambda left: left * 0 + 500, "left.png: every pixel is 0 .* black_level"),
+        (lambda left: np.where(left > 4000, 16383, left).astype(np.uint16), "left.png: 6.% .* are saturated"),
+    ],
+)
+def test_views_that_do_not_fit(folder, change, message):
+    spoil(folder, change)
+    with pytest.raises(InputError, match=message):
+        load(folder)
+
+
+def test_view_files_that_are_not_one_image(folder):
+    (folder / "text.png").write_text("no image")
+    data.write_raw(folder / "cut.png", raw(folder).astype(np.float32) / 16383)
+    (folder / "cut.png").write_bytes((folder / "cut.png").read_bytes()[:200])
+    cv2.imwritemulti(str(folder / "pages.tif"), [raw(folder), raw(folder)])
+    cv2.imwrite(str(folder / "float.tif"), np.full(FRAME, np.nan, np.float32))
+    for name, message in [
+        ("none.png", "none.png does not exist: expected the left view"),
+        ("text.png", "text.png is not an image"),
+        ("cut.png", "cut.png is damaged"),
+        ("pages.tif", "pages.tif holds 2 images: expected one"),
+        ("float.tif", "float.tif holds float32 values: expected the left view with 16 bits"),
+        ("calibration", "calibration is a folder: expected the left view"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            data.load_capture(folder / name, folder / "right.png", folder / "calibration")
+
+
+def test_options_that_do_not_fit(folder):
+    with pytest.raises(InputError, match=r"crop: found \(200, 100\), expected .* up to \(160, 210\)"):
+        load(folder, crop=(200, 100))
+    with pytest.raises(InputError, match="black_level 500, white_level 400: expected 0 <= black < white"):
+        load(folder, black_level=500, white_level=400)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda k: k * 2, "blur_kernels_right.npy: found kernels that sum to 2 to 2, expected 1"),
+        (lambda k: k - 0.05, "blur_kernels_right.npy: found values down to -0.0.*, expected kernels >= 0"),
+        (lambda k: k[..., :-1, :-1], "blur_kernels_right.npy: found kernels of 6 x 6, expected .* odd size"),
+        (lambda k: k[..., :-2], "blur_kernels_right.npy: found kernels of 7 x 5, expected square"),
+        (lambda k: k * np.nan, "blur_kernels_right.npy: found values that are not finite"),
+        (lambda k: k[0], r"blur_kernels_right.npy: found shape \(3, 7, 7\), expected \(rows, cols, F, F\)"),
+        (lambda k: k[:1], r"is \(2, 3, 7, 7\) and .* is \(1, 3, 7, 7\): expected the same shape"),
+        (lambda k: (k * 100).astype(int), "blur_kernels_right.npy holds int64 values: expected"),
+    ],
+)
+def test_kernels_that_do_not_fit(folder, calibration, change, message):
+    np.save(folder / "calibration" / "blur_kernels_right.npy", change(calibration.kernels[:, :, 1]))
+    with pytest.raises(InputError, match=message):
+        load(folder)
+
+
+def test_calibration_files_that_do_not_fit(folder, calibration):
+    with pytest.raises(InputError, match="calibration_dir: the folder .*nowhere does not exist"):
+        data.load_calibration(folder / "nowhere")
+    with pytest.raises(InputError, match="grid of 2 x 3 tiles does not fit views of 160 x 2 pixels"):
+        load(folder, crop=(160, 2))
+    with pytest.raises(InputError, match="kernels of 7 x 7 pixels are larger than the views, 5 x 6"):
+        load(folder, crop=(5, 6))
+
+    narrow = dataclasses.replace(calibration, white=calibration.white[:, :, :-10])
+    data.save_calibration(narrow, folder / "calibration")
+    with pytest.raises(InputError, match="white sheets in .* are 160 x 200 pixels, the views 160 x 210"):
+        load(folder)
+    data.save_calibration(calibration, folder / "calibration")
+    support.write_image(folder / "calibration" / "white_sheet_left.png", np.full(FRAME, 1000, np.uint16))
+    with pytest.raises(InputError, match="white_sheet_left.png: found pixels at or below the black level"):
+        load(folder)
+    (folder / "calibration" / "white_sheet_left.png").unlink()
+    with pytest.raises(InputError, match="white_sheet_left.png does not exist: expected a white sheet"):
+        load(folder)
+    (folder / "calibration" / "blur_kernels_left.npy").write_bytes(b"no array")
+    with pytest.raises(InputError, match="blur_kernels_left.npy is not a NumPy array"):
+        load(folder)
+
+
+def test_captures_made_in_memory_are_checked_too(rng, monkeypatch):
+    views, saturated = rng.uniform(size=(2, 20, 30)).astype(np.float32), np.zeros((20, 30), bool)
+    data.Capture(views, "made", saturated)
+    broken = views.copy()
+    broken[1, 3, 4] = np.nan
+    with pytest.raises(InputError, match="right view of made: found 1 values that are not finite"):
+        data.Capture(broken, "made", saturated)
+    # As a user meets it: the tests' own type checks would come first.
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    with pytest.raises(InputError, match=r"views of made: found \(20, 30\), expected \(2, height, width\)"):
+        data.Capture(views[0], "made", saturated)
+    with pytest.raises(InputError, match=r"saturated of made: found shape \(2, 2\)"):
+        data.Capture(views, "made", saturated[:2, :2])
+    with pytest.raises(InputError, match=r"kernels: found shape \(7, 7\), expected \(rows, cols, 2, F, F\)"):
+        data.Calibration(np.ones((7, 7), np.float32))
+
+
+def test_scenes_that_are_not_there(folder):
+    with pytest.raises(InputError, match="data_dir: the folder .*nowhere does not exist"):
+        data.load_pixel4(folder / "nowhere", "001")
+    with pytest.raises(InputError, match=r"scene '001' is not in .*: found no files such as 001_left.png"):
+        data.load_pixel4(folder, "001")
+    for view in data.VIEWS:
+        (folder / f"{view}.png").rename(folder / f"007_{view}.png")
+    assert data.list_scenes(folder) == ["007"]
+    with pytest.raises(InputError, match="scene '001' is not in .*: found the scenes 007"):
+        data.load_ground_truth(folder, "001")
+
+
+# Download
+
+
+@pytest.fixture
+def server(tmp_path):
+    """Serves the folder ``remote`` on this machine; yields its address."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    (tmp_path / "remote").mkdir()
+    handler = functools.partial(Quiet, directory=tmp_path / "remote")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}/"
+        running.shutdown()
+
+
+def test_fetching_checks_sums_keeps_sound_files_and_takes_only_the_scenes_asked_for(
+    tmp_path, server, monkeypatch
+):
+    names = ["001_left.png", "002_left.png", "calibration/blur_kernels_left.npy", "gt_defocus_map/001_gt.png"]
+    for name in names:
+        (tmp_path / "remote" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "remote" / name).write_text(f"content of {name}")
+    registry = {n: "sha256:" + hashlib.sha256(f"content of {n}".encode()).hexdigest() for n in names}
+    monkeypatch.setattr(pixel4, "_pixel4_registry", lambda: registry)
+
+    target = data.fetch_pixel4(tmp_path / "data", ["001"], server)
+    found = sorted(str(path.relative_to(target)) for path in target.rglob("*") if path.is_file())
+    assert found == ["001_left.png", "calibration/blur_kernels_left.npy", "gt_defocus_map/001_gt.png"]
+
+    (target / "001_left.png").write_text("damaged")
+    (tmp_path / "remote" / "gt_defocus_map" / "001_gt.png").unlink()  # sound here: not asked for again
+    data.fetch_pixel4(target, ["001"], server)
+    assert (target / "001_left.png").read_text() == "content of 001_left.png"
+
+    (tmp_path / "remote" / "002_left.png").write_text("another content")
+    with pytest.raises(InputError, match="002_left.png could not be downloaded from http.*by hand"):
+        data.fetch_pixel4(target, ["002"], server)
+    assert not (target / "002_left.png").exists()
+    with pytest.raises(InputError, match=r"scenes: found \['999'\], expected some of 001, 002"):
+        data.fetch_pixel4(target, ["999"], server)
+
+
+def test_registry_lists_the_seventeen_scenes_and_the_calibration():
+    names = pixel4._pixel4_registry()
+    assert len(names) == 72
+    for scene in range(1, 18):
+        for name in (
+            "{}_left.png",
+            "{}_right.png",
+            "gt_all_in_focus_im/{}_gt.png",
+            "gt_defocus_map/{}_gt.png",
+        ):
+            assert name.format(f"{scene:03}") in names
+
+
+def test_registry_holds_the_sums_of_the_scenes_here(pixel4_folder):
+    registry = pixel4._pixel4_registry()
+    present = [name for name in registry if (pixel4_folder / name).is_file()]
+    assert present
+    for name in present:
+        assert registry[name] == "sha256:" + hashlib.sha256((pixel4_folder / name).read_bytes()).hexdigest()
+
+
+# Results
+
+
+@pytest.fixture
+def result(rng):
+    image, defocus, confidence = rng.uniform(size=(3, 20, 30)).astype(np.float32)
+    return data.Result(
+        all_in_focus=image,
+        defocus_map=defocus + 0.2,
+        confidence=confidence,
+        scales=np.array([1.4, 0.8, 0.1], np.float32),
+        alphas=rng.uniform(size=(3, 10, 15)).astype(np.float32),
+        seconds=12.5,
+        settings={"preset": "fast", "seed": 0, "layers": 3},
+    )
+
+
+def test_result_is_read_back_whole(tmp_path, result, rng):
+    for saved in (result, dataclasses.replace(result, intensities=result.alphas * np.float32(0.5))):
+        data.save_result(saved, tmp_path / "new" / "out")
+        loaded = data.load_result(tmp_path / "new" / "out")
+        for field in dataclasses.fields(saved):
+            np.testing.assert_equal(getattr(loaded, field.name), getattr(saved, field.name), field.name)
+    assert {"dpdefocus", "python", "jax"} <= loaded.versions.keys()
+    assert sorted(path.name for path in (tmp_path / "new" / "out").iterdir()) == [
+        "all_in_focus.png",
+        "defocus_map.png",
+        "result.npz",
+    ]
+
+
+def test_pictures_are_sixteen_bits_linear_and_between_the_scales(tmp_path, result):
+    data.save_result(result, tmp_path)
+    sharp = support.read_image_16bit(tmp_path / "all_in_focus.png", "picture")
+    np.testing.assert_allclose(sharp / 65535, result.all_in_focus, atol=0.51 / 65535)
+    defocus = support.read_image_16bit(tmp_path / "defocus_map.png", "picture")
+    np.testing.assert_allclose(0.1 + 1.3 * defocus / 65535, result.defocus_map, atol=2e-5)
+
+
+def test_failure_while_saving_leaves_the_earlier_result(tmp_path, result, monkeypatch):
+    data.save_result(result, tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(results_room, "write_image", full)
+    with pytest.raises(OSError, match="No space left"):
+        data.save_result(dataclasses.replace(result, seconds=1.0), tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_folder_that_cannot_be_written(tmp_path, result, monkeypatch):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="out_dir: nothing can be written to .*file.* Give another folder"):
+        data.save_result(result, tmp_path / "file" / "out")
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    with pytest.raises(InputError, match=r"out_dir: nothing can be written to .* \(Permission denied\)"):
+        support.writable_folder(tmp_path)
+
+
+def test_results_that_cannot_be_kept(result):
+    broken = result.defocus_map.copy()
+    broken[0, 0] = np.inf
+    for change, message in [
+        ({"defocus_map": broken}, "defocus_map: found values that are not finite"),
+        ({"confidence": result.confidence * 2}, r"confidence: found .* expected \[0, 1\]"),
+        ({"settings": {"path": {1, 2}}}, "settings: .*expected what JSON can hold"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            dataclasses.replace(result, **change)
+
+
+def test_files_that_are_no_result(tmp_path):
+    with pytest.raises(InputError, match="result.npz does not exist: expected a saved result"):
+        data.load_result(tmp_path)
+    np.savez(tmp_path / "result.npz", something=np.zeros(3))
+    with pytest.raises(InputError, match="result.npz is not a saved result"):
+        data.load_result(tmp_path)
+    (tmp_path / "result.npz").write_bytes(b"PK no zip file")
+    with pytest.raises(InputError, match="result.npz is not a saved result"):
+        data.load_result(tmp_path)
