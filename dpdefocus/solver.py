@@ -1,32 +1,42 @@
-"""The presets, as data: every constant of the two ways to solve a capture, with its unit.
+"""Solve a capture: presets by name, or settings of one's own, through the method that they belong to.
 
-Nothing here belongs to one scene. `PublishedSettings`, the constants of the paper, lives beside its
-optimisation in `published`; the ranges that its authors set by hand for each scene are
-`published.HAND_SETTINGS`.
+Two methods stand side by side: `fast` (labelling, then deconvolution) and `paper` (the published
+optimisation). A preset is data: a name for settings.
 """
 
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from dpdefocus.data.capture import Calibration, Capture
 from dpdefocus.data.result import Result
-from dpdefocus.fast.settings import FastSettings
-from dpdefocus.fast.solve import solve_fast
+from dpdefocus.fast.defocus import estimate_defocus
+from dpdefocus.fast.layers import layer_scales
+from dpdefocus.fast.settings import CLASSROOM, FAST, LOW_LIGHT, FastSettings
+from dpdefocus.fast.solve import at_middle_grey, solve_fast
+from dpdefocus.optics.kernels import centre_kernels
 from dpdefocus.paper.settings import PublishedSettings
-from dpdefocus.paper.solve import solve_published
+from dpdefocus.paper.solve import solve_published, within_range
 from dpdefocus.support.errors import InputError
 
-PRESETS: dict[str, FastSettings | PublishedSettings] = {
-    "fast": FastSettings(),
-    "classroom": FastSettings(hypotheses=15, sweeps=(15, 8), layers=8),
-    "low_light": FastSettings(noise_corrected=True),
-    "paper": PublishedSettings(nearest=0.1, farthest=1.6),
+Settings = FastSettings | PublishedSettings
+Solution = tuple[dict[str, Array], dict[str, Any]]
+
+PRESETS: dict[str, Settings] = {
+    "fast": FAST,
+    "classroom": CLASSROOM,
+    "low_light": LOW_LIGHT,
+    "paper": PublishedSettings(),
 }
 
 
-def preset_settings(name: str) -> FastSettings | PublishedSettings:
+def preset_settings(name: str) -> Settings:
     """The settings of a preset.
 
     Raises:
@@ -40,8 +50,7 @@ def preset_settings(name: str) -> FastSettings | PublishedSettings:
 def solve(
     capture: Capture,
     calibration: Calibration,
-    preset: str = "fast",
-    seed: int = 0,
+    preset: str | Settings = "fast",
     checkpoint: str | Path | None = None,
 ) -> Result:
     """Solve a capture.
@@ -49,32 +58,67 @@ def solve(
     Args:
         capture: two views of a scene that lies at or behind the focus plane.
         calibration: the camera's kernels.
-        preset: a name in `presets.PRESETS`.
-        seed: saved with the result; no preset draws random numbers today.
-        checkpoint: preset ``paper`` only: a file to keep the optimisation's state in and resume from.
+        preset: a name in `PRESETS`, or settings.
+        checkpoint: a file to keep the state of a long optimisation in and resume from: `PublishedSettings`.
 
     Returns:
-        The result, with the settings used, the solver's wall time (compilation included) and versions.
+        The result, with all settings used, the solver's wall time (compilation included) and versions.
 
     Raises:
-        InputError: unknown preset, checkpoint with another preset, a grid of kernels finer than the image,
-            views that look swapped, or noise that ``low_light`` cannot measure.
+        InputError: unknown preset, a checkpoint for a method that keeps none, a grid of kernels finer than
+            the image, views that look swapped, or noise that ``low_light`` cannot measure.
     """
-    settings = preset_settings(preset)
-    _check(capture, calibration, preset, checkpoint)
+    settings = preset_settings(preset) if isinstance(preset, str) else preset
+    method = METHODS[type(settings)]
+    _check_grid(capture, calibration)
+    if checkpoint is not None and not method.resumes:
+        raise InputError("checkpoint: given, but this preset keeps none; expected preset 'paper'")
     began = time.perf_counter()
-    if isinstance(settings, FastSettings):
-        solved, used = solve_fast(capture, calibration, settings)
-    else:
-        solved, used = solve_published(capture, calibration, settings, checkpoint)
+    solved, used = method.solve(capture, calibration, settings, checkpoint)
     seconds = time.perf_counter() - began
-    record = {"preset": preset, "capture": capture.name, "seed": seed} | used
+    names = [name for name, named in PRESETS.items() if named == settings]
+    record = {"preset": names[0] if names else "own settings", "capture": capture.name} | used
     return Result(
         **{name: np.asarray(each) for name, each in solved.items()}, seconds=seconds, settings=record
     )
 
 
-def _check(capture: Capture, calibration: Calibration, preset: str, checkpoint: str | Path | None) -> None:
+@dataclass(frozen=True)
+class Method:
+    """A way to solve a capture, and whether it can resume from a checkpoint."""
+
+    solve: Callable[[Capture, Calibration, Any, str | Path | None], Solution]
+    resumes: bool
+
+
+def _fast(capture: Capture, calibration: Calibration, settings: FastSettings, _: None) -> Solution:
+    return solve_fast(capture, calibration, settings)
+
+
+def _published(
+    capture: Capture,
+    calibration: Calibration,
+    settings: PublishedSettings,
+    checkpoint: str | Path | None,
+) -> Solution:
+    """The published solution, after a look by the default preset.
+
+    It refuses swapped views before hours are spent on them, and tells the layers' range where none is given.
+    """
+    _, views = at_middle_grey(capture)
+    kernels = centre_kernels(jnp.asarray(calibration.kernels))
+    found = layer_scales(estimate_defocus(views, kernels, FAST, capture.name).defocus, FAST)
+    settings = within_range(settings, float(found[-1]), float(found[0]))
+    return solve_published(capture, calibration, settings, checkpoint)
+
+
+METHODS: dict[type, Method] = {
+    FastSettings: Method(_fast, resumes=False),
+    PublishedSettings: Method(_published, resumes=True),
+}
+
+
+def _check_grid(capture: Capture, calibration: Calibration) -> None:
     rows, cols, _, size, _ = calibration.kernels.shape
     height, width = capture.views.shape[1:]
     if min(height // rows, width // cols) < size // 2:
@@ -83,5 +127,3 @@ def _check(capture: Capture, calibration: Calibration, preset: str, checkpoint: 
             f"{size} x {size}; expected at least {rows * (size // 2)} x {cols * (size // 2)}. "
             "Is the calibration that of this camera?"
         )
-    if checkpoint is not None and preset != "paper":
-        raise InputError(f"checkpoint: preset {preset!r} keeps none; expected preset 'paper'")

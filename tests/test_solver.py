@@ -1,31 +1,26 @@
+"""Captures solved: by name and by settings, both methods, what is saved, what is refused."""
+
 import dataclasses
 import os
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from small_captures import demo, noisy  # noqa: F401 fixtures
 
 import dpdefocus as dp
-from dpdefocus import data, evaluation, fast, optics, paper, simulation
+from dpdefocus import data, evaluation, fast, paper
 from dpdefocus.data.capture import Calibration, Capture
 from dpdefocus.data.result import load_result, save_result
-from dpdefocus.fast.noise import NoiseModel
-from dpdefocus.simulation.simulate import demo_capture
+from dpdefocus.fast.settings import CLASSROOM
 from dpdefocus.support.errors import InputError
-
-
-@pytest.fixture(scope="module")
-def demo():
-    simulated = demo_capture(0)
-    views = np.asarray(simulated.views, np.float32)
-    capture = Capture(views, "synthetic", np.asarray(simulated.saturated))
-    return simulated, capture, Calibration(np.asarray(simulated.kernels, np.float32))
+from dpdefocus.support.nested import adjust, flatten
 
 
 @pytest.fixture(scope="module")
 def solved(demo):
     _, capture, calibration = demo
-    return dp.solve(capture, calibration, "classroom", seed=3)
+    return dp.solve(capture, calibration, "classroom")
 
 
 def test_result_is_sharper_than_the_capture(demo, solved):
@@ -49,34 +44,9 @@ def test_confident_half_is_the_better_half(demo, solved):
     assert error[sure].mean() < 0.75 * error[~sure].mean()
 
 
-def test_confidence_falls_where_another_size_comes_close_and_beside_depth_edges():
-    """Min-marginals of five labels: a lead of 9 everywhere but in one pixel, where label 3 costs 1 more."""
-    marginals = np.full((5, 8, 60), 9.0, np.float32)
-    marginals[1] = 0
-    marginals[2] = 0.1  # the neighbour of the chosen label does not count
-    marginals[3, 4, 30] = 1
-    even = np.asarray(fast.confidence(jnp.asarray(marginals), jnp.full((8, 60), 0.5), 2.0))
-    assert even[4, 30] == pytest.approx(1 / 2) and even[0, 0] == pytest.approx(9 / 10)
-    assert (np.delete(even.ravel(), 4 * 60 + 30) == even[0, 0]).all()
-    step = jnp.broadcast_to(jnp.where(jnp.arange(60) < 20, 0.5, 0.5 + fast.EDGE_RANGE), (8, 60))
-    beside = np.asarray(fast.confidence(jnp.asarray(marginals), step, 2.0))[0]
-    np.testing.assert_allclose(beside[12:28], 0.9 * np.exp(-1), rtol=1e-4)  # within four deviations
-    np.testing.assert_allclose(beside[[0, 11, 28, 59]], 0.9, rtol=1e-4)
-
-
-def test_alphas_composite_to_the_layers_weights():
-    rng = np.random.default_rng(0)
-    weights = rng.random((5, 4, 6)).astype(np.float32)
-    weights[:, 0] = np.eye(5)[:, :1]  # a pixel that only the farthest layer shows
-    weights /= weights.sum(0)
-    alphas = fast.alphas_of(jnp.asarray(weights))
-    assert (np.asarray(alphas[0]) == 1).all()
-    np.testing.assert_allclose(optics.transmittance(alphas), weights, atol=1e-5)
-
-
 def test_result_says_how_it_was_made_and_survives_the_disk(solved, tmp_path):
-    assert solved.settings["preset"] == "classroom" and solved.settings["seed"] == 3
-    assert solved.settings["layers"] == len(solved.scales) and solved.seconds > 0
+    assert solved.settings["preset"] == "classroom" and solved.settings["capture"] == "synthetic"
+    assert solved.settings["layers"]["count"] == len(solved.scales) and solved.seconds > 0
     assert (np.diff(solved.scales) < 0).all()
     save_result(solved, tmp_path)
     again = load_result(tmp_path / "result.npz")
@@ -84,7 +54,7 @@ def test_result_says_how_it_was_made_and_survives_the_disk(solved, tmp_path):
 
 
 def test_same_capture_same_result(demo, solved):
-    again = dp.solve(demo[1], demo[2], "classroom", seed=3)
+    again = dp.solve(demo[1], demo[2], "classroom")
     np.testing.assert_array_equal(again.all_in_focus, solved.all_in_focus)
     np.testing.assert_array_equal(again.defocus_map, solved.defocus_map)
 
@@ -115,58 +85,49 @@ def test_checkpoint_belongs_to_the_published_way(demo, tmp_path):
         dp.solve(demo[1], demo[2], "classroom", checkpoint=tmp_path / "state.npz")
 
 
-def test_paper_preset_goes_the_published_way(demo, monkeypatch):
+def few(settings, **changes):
+    return dataclasses.replace(settings, iterations=2, layers=3, **changes)
+
+
+def test_settings_are_taken_as_they_are_and_a_name_stands_for_its_settings(demo, solved):
     _, capture, calibration = demo
-    few = dataclasses.replace(dp.PRESETS["paper"], iterations=2, layers=3)
-    monkeypatch.setitem(dp.PRESETS, "paper", few)
-    by_hand = dataclasses.replace(capture, name="005")
-    result = dp.solve(by_hand, calibration, "paper")
+    again = dp.solve(capture, calibration, CLASSROOM)
+    assert again.settings == solved.settings
+    np.testing.assert_array_equal(again.all_in_focus, solved.all_in_focus)
+    own = dp.solve(capture, calibration, adjust(CLASSROOM, {"layers.count": 3}))
+    assert own.settings["preset"] == "own settings" and len(own.scales) == 3
+
+
+def test_every_setting_is_saved_with_the_result(solved):
+    """By name and value, whichever method: nothing that shapes a result lies outside."""
+    flat = {}
+    for name, value in solved.settings.items():
+        flat |= {f"{name}.{n}": v for n, v in value.items()} if isinstance(value, dict) else {name: value}
+    flat |= {f"deconvolution.splitting.{n}": v for n, v in flat.pop("deconvolution.splitting").items()}
+    assert flat == flatten(CLASSROOM) | {"preset": "classroom", "capture": "synthetic"}
+
+
+def test_paper_goes_the_published_way_with_the_settings_that_it_is_given(demo):
+    """Hand settings are handed over. A capture that happens to bear a scene's name gets none of them."""
+    _, capture, calibration = demo
     hand = paper.HAND_SETTINGS["005"]
-    assert result.scales[0] == pytest.approx(hand.farthest) and result.scales[-1] == pytest.approx(
-        hand.nearest
-    )
-    assert result.settings["alpha"] == hand.alpha and result.settings["iterations"] == 2
-    assert np.isfinite(result.all_in_focus).all()
+    result = dp.solve(capture, calibration, few(hand))
+    assert result.scales[0] == np.float32(hand.farthest) and result.scales[-1] == np.float32(hand.nearest)
+    assert np.isfinite(result.all_in_focus).all() and result.settings["iterations"] == 2
+    namesake = dataclasses.replace(capture, name="005")
+    found = dp.solve(namesake, calibration, few(dp.PRESETS["paper"]))
+    assert found.scales[0] != np.float32(hand.farthest) and found.settings["entropy"] == 30
 
 
-@pytest.mark.parametrize("gain", [0.94, 1.06])
-def test_views_of_unlike_brightness_keep_their_depth(demo, gain):
-    """What is left unexplained and the map's error: nearer to those of views as the calibration has them."""
-    simulated, capture, calibration = demo
-    brighter = capture.views * np.float32([gain, 1])[:, None, None]
-    _, views, kernels = fast.at_middle_grey(dataclasses.replace(capture, views=brighter), calibration)
-    left, error = {}, {}
-    for deviation in (0.0, fast.FastSettings().brightness):
-        settings = dataclasses.replace(dp.PRESETS["classroom"], brightness=deviation)
-        left[deviation] = fast.hypothesis_energies(views, kernels, settings, None)[0].min(0).mean()
-        found = fast.estimate_defocus(views, kernels, settings, "unlike", None).defocus
-        error[deviation] = np.abs(found - np.asarray(simulated.defocus_map)).mean()
-    ignored, fitted = left
-    assert left[fitted] < 0.6 * left[ignored]
-    assert error[fitted] < 0.8 * error[ignored]
-
-
-def test_near_fronts_widen_only_where_they_hide():
-    slope = jnp.asarray(np.broadcast_to(np.linspace(0.5, 0.6, 40, dtype=np.float32), (20, 40)))
-    np.testing.assert_array_equal(fast.dilate_fronts(slope, 3), slope)
-    step = jnp.where(jnp.arange(40)[None] < 20, 0.4, 1.2) * jnp.ones((20, 1))
-    widened = np.asarray(fast.dilate_fronts(step, 3))
-    assert (widened[:, :23] == np.float32(0.4)).all() and (widened[:, 23:] == np.float32(1.2)).all()
-
-
-def test_least_around_moves_by_a_little_only():
-    slope = jnp.asarray(np.broadcast_to(np.linspace(0.5, 0.6, 41, dtype=np.float32), (20, 41)))
-    np.testing.assert_allclose(fast.erode_within_surface(slope, 4)[:, 4:], slope[:, :-4], atol=1e-6)
-    step = jnp.where(jnp.arange(40)[None] < 20, 0.4, 1.2) * jnp.ones((20, 1))
-    np.testing.assert_array_equal(fast.erode_within_surface(step, 4), step)
-
-
-@pytest.fixture(scope="module")
-def noisy():
-    """Four depths with noise of variance 2e-3 I, and the truth of their map, of a size that neither the grid
-    of kernels nor the reduction divides."""
-    shot = simulation.four_depths(height=247, width=331, sensor=simulation.Sensor(gain=2e-3, read_noise=4e-3))
-    return Capture(shot.views, "noisy", shot.saturated), Calibration(shot.kernels), shot.defocus_map
+def test_smoothness_weights_belong_to_the_frame(demo):
+    """A frame of 252 lines has a quarter of the published ones' weights, unless its height is named."""
+    _, capture, calibration = demo
+    published = few(dp.PRESETS["paper"], nearest=0.2, farthest=1.4)
+    scaled = dp.solve(capture, calibration, published).settings
+    assert scaled["alpha"] == published.alpha / 4 and scaled["intensity"] == published.intensity / 4
+    assert scaled["frame_height"] == 252 and scaled["data"] == published.data
+    plain = dp.solve(capture, calibration, dataclasses.replace(published, frame_height=252)).settings
+    assert plain["alpha"] == published.alpha and plain["intensity"] == published.intensity
 
 
 @pytest.fixture(scope="module")
@@ -181,18 +142,6 @@ def test_sizes_that_nothing_divides(noisy_solved):
     assert result.alphas.shape[1:] == (247, 331)
 
 
-def test_low_light_measures_the_noise_and_takes_it_off(noisy):
-    capture, calibration, truth = noisy
-    gain, views, kernels = fast.at_middle_grey(capture, calibration)
-    errors = {}
-    for preset in ("fast", "low_light"):
-        settings = dp.PRESETS[preset]
-        noise = fast.measure_noise(capture, settings, gain)
-        found = fast.estimate_defocus(views, kernels, settings, "noisy", noise)
-        errors[preset] = np.abs(found.defocus - truth).mean()
-    assert errors["low_light"] < 0.85 * errors["fast"]
-
-
 def test_low_light_records_the_noise_and_refuses_swapped_views(noisy, noisy_solved):
     """Both ways round are compared without what noise adds to either."""
     capture, calibration, _ = noisy
@@ -204,33 +153,12 @@ def test_low_light_records_the_noise_and_refuses_swapped_views(noisy, noisy_solv
         dp.solve(swapped, calibration, "low_light")
 
 
-def test_noise_is_taken_off_by_the_light_of_the_window(noisy):
-    """A bright and a dark half: what is taken off changes at the edge as smoothly as the energy's window."""
-    _, calibration, truth = noisy
-    settings, kernels = dp.PRESETS["low_light"], optics.centre_kernels(jnp.asarray(calibration.kernels))
-    light = np.where(np.arange(truth.shape[1]) < truth.shape[1] // 2, 0.1, 0.9) * np.ones(truth.shape)
-    noise = np.random.default_rng(0).standard_normal((2, *truth.shape)) * np.sqrt(1e-2 * light)
-    views = jnp.asarray(light + noise, jnp.float32)
-    # Of the little that is taken off, none meets the floor at zero.
-    before, after = (
-        fast.hypothesis_energies(views, kernels, settings, model)[0]
-        for model in (None, NoiseModel(1e-4, 0.0))
-    )
-    taken = np.asarray(before - after)[0]
-    across = taken.mean(0)
-    dark, bright = across[20], across[-20]
-    assert bright / dark == pytest.approx(9, rel=0.1)
-    assert np.diff(across).max() < 0.3 * (bright - dark)
-
-
-def test_scene_in_focus_gets_layers_for_the_published_way(demo, monkeypatch):
+def test_scene_in_focus_gets_layers_for_the_published_way(demo):
     """Its sizes lie below the least that the published layers have."""
     simulated, _, calibration = demo
     sharp = np.asarray(simulated.all_in_focus, np.float32)
     capture = Capture(np.stack([sharp, sharp]), "in focus", np.zeros(sharp.shape, bool))
-    few = dataclasses.replace(dp.PRESETS["paper"], iterations=1, layers=3)
-    monkeypatch.setitem(dp.PRESETS, "paper", few)
-    result = dp.solve(capture, calibration, "paper")
+    result = dp.solve(capture, calibration, few(dp.PRESETS["paper"]))
     assert result.scales[0] - result.scales[-1] > 0.09
 
 

@@ -1,7 +1,7 @@
 """Scores, and what is scored.
 
-Rooms: `metrics` (the protocol, in full), `cases` (captures with truth), `ablations` (methods with one part left
-out), `published_table` (figures quoted from the paper), `saved_outputs` (of other methods).
+Rooms: `metrics` (the protocol, in full), `cases` (captures with truth), `ablations` (methods with one part
+left out), `published_table` (figures quoted from the paper), `saved_outputs` (of other methods).
 
 Axes: images [height, width]. Units: linear raw in [0, 1]; maps in any affine unit of inverse depth.
 """

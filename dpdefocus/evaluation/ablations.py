@@ -1,42 +1,34 @@
-"""Ablations: both methods with one part left out, to see what each part is good for (paper, Table 2, Fig. 8).
+"""Ablations: both methods with one part left out, to see what each part is good for (Table 2, Fig. 8).
 
-`PUBLISHED` and `FAST` hold them as data: the five parts that the paper leaves out one at a time, and what the
-default preset relies on. Most are settings; the others are steps of `solve` that `solve_fast` can skip, which
-puts the same public functions together as `solve.solve` does. Compiled code serves from one to the next:
-settings are traced, and tiles keep their shape.
+`PUBLISHED` and `FAST` hold them as data: the five parts that the paper leaves out one at a time, and the parts
+that the default preset relies on. A part is left out by other settings, or by another function in place of a
+step of the pipeline (`fast.Steps`): an ablation and `solve` run the same functions. Compiled code serves from
+one ablation to the next: weights are traced, and tiles keep their shape.
 
 Axes: images [height, width]; layers back to front. Units: linear raw in [0, 1]; defocus in units of the
 calibrated kernels. Scores are those of `metrics`, and ``size``, the mean defocus size less the true one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
-from dpdefocus.data.capture import MIDDLE_GREY, Calibration, Capture, GroundTruth
+from dpdefocus.data.capture import GroundTruth
 from dpdefocus.evaluation.cases import FARTHEST, NEAREST, Case
 from dpdefocus.evaluation.metrics import score
-from dpdefocus.fast.deconvolution import deblur
-from dpdefocus.fast.defocus import REACH, estimate_defocus
-from dpdefocus.fast.layers import (
-    dilate_fronts,
-    erode_within_surface,
-    feather_outlines,
-    layer_scales,
-    layer_weights,
-)
-from dpdefocus.fast.occlusion import remove_occluders
+from dpdefocus.fast.deconvolution import tile_margin
+from dpdefocus.fast.defocus import DefocusEstimate, estimate_defocus
+from dpdefocus.fast.layers import layer_scales, layer_weights
 from dpdefocus.fast.settings import FastSettings
-from dpdefocus.fast.solve import at_middle_grey, measure_noise
-from dpdefocus.optics import mpi
-from dpdefocus.optics.kernels import kernel_reach
-from dpdefocus.paper import optimise, solve
+from dpdefocus.fast.solve import Steps, solve_fast
 from dpdefocus.paper.settings import PublishedSettings
+from dpdefocus.paper.solve import solve_published
 from dpdefocus.support.errors import InputError
+from dpdefocus.support.nested import adjust
 
 # +1 where more is better. A map that noise has pulled to small blur has too low a size.
 BETTER = {"psnr": 1, "ssim": 1, "mae": -1, "aiwe1": -1, "aiwe2": -1, "spearman": -1, "size": 1}
@@ -47,22 +39,69 @@ class Ablation:
     """One part left out.
 
     Args:
-        name: what is left out, short.
+        name: the part, short.
         does: what the part is there for.
-        hurts: the score that should get worse without it, said beforehand. Where it does, and where it does
+        hurts: the score that should get worse without it, named beforehand. Where it does, and where it does
             not, is in the records of ``benchmarks/``.
-        changes: settings -> values that switch it off.
-        skips: a step of `solve_fast` to leave out instead.
+        changes: (dotted name of a setting, value that switches the part off).
+        steps: (name of a step in `fast.Steps`, function in its place).
     """
 
     name: str
     does: str = ""
     hurts: str = ""
     changes: tuple[tuple[str, Any], ...] = ()
-    skips: str = ""
+    steps: tuple[tuple[str, Callable[..., Any]], ...] = ()
 
 
 FULL = Ablation("full")
+
+
+# --- steps of the pipeline as they are with a part left out ---
+
+
+def estimate_without_interpolation(views, kernels, settings: FastSettings, *others) -> DefocusEstimate:
+    """The defocus map rounded to the sizes that were tried."""
+    found = estimate_defocus(views, kernels, settings, *others)
+    tried = settings.energy
+    step = (tried.farthest - tried.nearest) / (tried.hypotheses - 1)
+    return found._replace(defocus=tried.nearest + step * jnp.round((found.defocus - tried.nearest) / step))
+
+
+def all_scales_tried(
+    defocus: Float[Array, "height width"], settings: FastSettings
+) -> Float[Array, " layers"]:
+    """Layers over all sizes that are tried, wherever the scene lies."""
+    return jnp.linspace(settings.energy.farthest, settings.energy.nearest, settings.layers.count)
+
+
+# A layer in focus counts as one of a tenth of the calibrated size, whose logarithm is finite.
+IN_FOCUS = 0.1
+
+
+def logarithmic_scales(
+    defocus: Float[Array, "height width"], settings: FastSettings
+) -> Float[Array, " layers"]:
+    """Layers over the map's range, evenly spaced in the logarithm of their size."""
+    ends = jnp.log(layer_scales(defocus, settings)[jnp.array([0, -1])] + IN_FOCUS)
+    return jnp.exp(jnp.linspace(ends[0], ends[1], settings.layers.count)) - IN_FOCUS
+
+
+def logarithmic_weights(
+    sizes: Float[Array, "height width"], scales: Float[Array, " layers"]
+) -> Float[Array, "layers height width"]:
+    """`layer_weights` between layers of `logarithmic_scales`."""
+    return layer_weights(jnp.log(jnp.maximum(sizes, 0) + IN_FOCUS), jnp.log(scales + IN_FOCUS))
+
+
+def _unchanged(image: Array, *_: Any) -> Array:
+    return image
+
+
+def _views_as_they_are(views: Array, scales: Array, *_: Any) -> Array:
+    return jnp.broadcast_to(views, (len(scales), *views.shape))
+
+
 PUBLISHED = (
     Ablation(
         "intensity", "little variation in the sharp image and the layers (11)", "psnr", (("intensity", 0.0),)
@@ -72,63 +111,102 @@ PUBLISHED = (
     Ablation(
         "auxiliary", "each layer explains by itself what is seen of it (9)", "aiwe1", (("auxiliary", 0.0),)
     ),
-    Ablation("bias", "the pull of noise to small blur is taken off (5)", "size", (("noise_variance", 0.0),)),
-)
-FAST = (
     Ablation(
-        "neighbours", "pixels without texture learn from their neighbours", "aiwe1", (("smoothness", 0.0),)
+        "bias", "noise does not pull the estimate to small blur (5)", "size", (("noise_variance", 0.0),)
     ),
-    Ablation("edges", "depth may jump where the image does", "aiwe1", (("contrast", 1e6),)),
-    Ablation("coarse to fine", "messages reach across bare surfaces", "aiwe1", (("sweeps", (12,)),)),
-    Ablation(
+)
+
+
+def _setting(name: str, does: str, hurts: str, setting: str, value: Any) -> Ablation:
+    return Ablation(name, does, hurts, changes=((setting, value),))
+
+
+def _step(name: str, does: str, hurts: str, **steps: Callable[..., Any]) -> Ablation:
+    return Ablation(name, does, hurts, steps=tuple(steps.items()))
+
+
+FAST = (
+    _setting(
+        "neighbours",
+        "pixels without texture learn from their neighbours",
+        "aiwe1",
+        "labelling.smoothness",
+        0.0,
+    ),
+    _setting("edges", "depth may jump where the image does", "aiwe1", "labelling.contrast", 1e6),
+    _setting("coarse to fine", "messages reach across bare surfaces", "aiwe1", "labelling.sweeps", (12,)),
+    _setting(
         "window",
         "a pixel's energy is a mean over its surroundings, against noise",
         "aiwe1",
-        (("window", 0.5),),
+        "energy.window",
+        0.5,
     ),
-    Ablation(
+    _setting(
         "noise floor",
         "energies below the noise of real captures decide nothing",
         "aiwe1",
-        (("floor", 1e-12),),
+        "labelling.noise_floor",
+        1e-12,
     ),
-    Ablation(
+    _setting(
         "brightness",
         "the views' relative brightness is fitted, region by region",
         "aiwe1",
-        (("brightness", 0.0),),
+        "brightness.deviation",
+        0.0,
     ),
-    Ablation("slack", "errors of the calibration decide nothing", "aiwe1", (("slack", 0.0),)),
-    Ablation("cap", "a single pixel has a limited say", "aiwe1", (("cap", 1e6),)),
-    Ablation("hypotheses", "sizes are tried in small steps", "aiwe1", (("hypotheses", 6),)),
-    Ablation(
-        "sizes between", "a parabola finds sizes between those tried", "spearman", skips="interpolation"
+    _setting(
+        "slack", "errors of the calibration decide nothing", "aiwe1", "labelling.calibration_error", 0.0
     ),
-    Ablation("layers", "deconvolution knows many sizes", "psnr", (("layers", 2),)),
-    Ablation("range", "layers lie where the scene does", "psnr", skips="range"),
-    Ablation("even spacing", "layers lie evenly in size, not in its logarithm", "psnr", skips="spacing"),
-    Ablation(
+    _setting("cap", "the influence of a single pixel is limited", "aiwe1", "labelling.largest_cost", 1e6),
+    _setting("hypotheses", "sizes are tried in small steps", "aiwe1", "energy.hypotheses", 6),
+    _step(
+        "sizes between",
+        "a parabola finds sizes between those tried",
+        "spearman",
+        estimate_defocus=estimate_without_interpolation,
+    ),
+    _setting("layers", "deconvolution knows many sizes", "psnr", "layers.count", 2),
+    _step("range", "layers lie where the scene does", "psnr", layer_scales=all_scales_tried),
+    _step(
+        "even spacing",
+        "layers lie evenly in size, not in its logarithm",
+        "psnr",
+        layer_scales=logarithmic_scales,
+        layer_weights=logarithmic_weights,
+    ),
+    _step(
         "centred kernels",
         "kernels, measured up to a shift of both views, have their centre in the middle",
         "psnr",
-        skips="centring",
+        centre_kernels=_unchanged,
     ),
-    Ablation("filling", "covered layers are solved without the light before them", "psnr", skips="filling"),
-    Ablation("wide fronts", "near surfaces keep the light of their outlines", "psnr", skips="widening"),
-    Ablation(
-        "restraint", "beside strong edges no more blur is undone than around", "ssim", skips="restraint"
-    ),
-    Ablation("soft outlines", "layers pass softly into each other", "psnr", skips="feathering"),
-    Ablation(
-        "misfit",
-        "where a layer does not explain the views, less blur is undone",
+    _step(
+        "filling",
+        "covered layers are solved without the light before them",
         "psnr",
-        (("misfit", 1e6),),
+        remove_occluders=_views_as_they_are,
     ),
-    Ablation("sparse gradients", "noise and ringing stay small, edges sharp", "ssim", (("sparsity", 0.0),)),
+    _step("wide fronts", "near surfaces keep the light of their outlines", "psnr", dilate_fronts=_unchanged),
+    _step(
+        "restraint",
+        "beside strong edges no more blur is removed than around",
+        "ssim",
+        erode_within_surface=_unchanged,
+    ),
+    _step("soft outlines", "layers pass softly into each other", "psnr", feather_outlines=_unchanged),
+    _setting(
+        "misfit",
+        "where a layer does not explain the views, less blur is removed",
+        "psnr",
+        "deconvolution.residual_tolerance",
+        1e6,
+    ),
+    _setting(
+        "sparse gradients", "noise and ringing stay small, edges sharp", "ssim", "deconvolution.sparsity", 0.0
+    ),
 )
-PUBLISHED_HEIGHT = 1008  # pixels of the frames that the published weights are made for
-STEPS = {each.skips for each in FAST if each.skips}
 
 
 class Solved(NamedTuple):
@@ -138,88 +216,30 @@ class Solved(NamedTuple):
     defocus_map: Float[np.ndarray, "height width"]
 
 
-def solve_fast(capture: Capture, calibration: Calibration, settings: FastSettings, skips: str = "") -> Solved:
-    """As `solve.solve` with these settings, but for a step in `STEPS` that may be skipped.
-
-    The tiles' margins are those of the farthest size that is tried, not of the farthest that is found, so
-    that their shape does not depend on the capture.
-    """
-    if skips and skips not in STEPS:
-        raise InputError(f"skips: found {skips!r}, expected one of {', '.join(sorted(STEPS))}")
-    gain, views, kernels = at_middle_grey(capture, calibration)
-    kernels = jnp.asarray(calibration.kernels) if skips == "centring" else kernels
-    noise = measure_noise(capture, settings, gain)
-    defocus, _, reduction = estimate_defocus(views, kernels, settings, capture.name, noise)
-    if skips == "interpolation":
-        step = (settings.farthest - settings.nearest) / (settings.hypotheses - 1)
-        defocus = settings.nearest + step * jnp.round((defocus - settings.nearest) / step)
-    outlined = defocus if skips == "widening" else dilate_fronts(defocus, 2 * reduction)
-    if skips != "restraint":
-        outlined = erode_within_surface(outlined, int(kernel_reach(kernels, REACH)))
-    layers, weights = _layers(defocus, outlined, settings, skips)
-    if skips != "feathering":
-        weights = feather_outlines(weights, settings.feather)
-    sharp = _deblurred(views, kernels, layers, weights, settings, filled=skips != "filling")
-    return Solved(np.asarray(jnp.clip(sharp / gain, 0, 1)), np.asarray(defocus))
-
-
-def _layers(defocus, outlined, settings, skips):
-    """Sizes of the layers, and each one's share of each pixel."""
-    if skips == "range":
-        layers = jnp.linspace(settings.farthest, settings.nearest, settings.layers)
-    else:
-        layers = layer_scales(defocus, settings.layers)
-    if skips != "spacing":
-        return layers, layer_weights(outlined, layers)
-    # Even in the logarithm of a size; that of a sharp image counts as a tenth of the calibrated one.
-    least = 0.1
-    even = jnp.linspace(jnp.log(layers[0] + least), jnp.log(layers[-1] + least), settings.layers)
-    return jnp.exp(even) - least, layer_weights(jnp.log(jnp.maximum(outlined, 0) + least), even)
-
-
-def _deblurred(views, kernels, layers, weights, settings, filled):
-    # A layer that nothing shows in, at the farthest size, fixes the tiles' shape.
-    scales = jnp.concatenate([jnp.array([settings.farthest]), layers])
-    shares = jnp.concatenate([jnp.zeros_like(weights[:1]), weights])
-    reach = kernel_reach(kernels, REACH)
-    as_they_are = jnp.broadcast_to(views, (len(scales), *views.shape))
-    behind = remove_occluders(views, scales, shares, reach) if filled else as_they_are
-    return deblur(behind, kernels, scales, shares, reach, settings.sparsity, settings.misfit)[0]
-
-
-def solve_published(
-    capture: Capture, calibration: Calibration, settings: PublishedSettings, changes: Mapping[str, Any]
-) -> Solved:
-    """As the preset ``paper`` with `settings` between their own `nearest` and `farthest`, and some `changes`.
-
-    The changes may be of weights and of the noise, which are traced: all ablations run the same compiled code
-    (`published.Schedule` is all that the compiler is told).
-    """
-    changed = replace(settings, **changes)
-    scales = changed.scales
-    intensities, alphas, _ = optimise.fit_published(capture.views, calibration.kernels, scales, changed)
-    gain = MIDDLE_GREY / float(capture.views.mean())
-    sharp = solve.bilateral_filter(mpi.all_in_focus(intensities, alphas), gain)
-    return Solved(np.asarray(jnp.clip(sharp, 0, 1)), np.asarray(mpi.defocus_map(alphas, scales)))
-
-
 def small_settings(height: int, layers: int, iterations: int) -> PublishedSettings:
-    """The published constants for a synthetic capture of few pixels, between `NEAREST` and `FARTHEST`.
-
-    The smoothness losses are means over the pixels of what lies along edges and outlines. These take a share
-    of the pixels that grows as frames shrink, and the weights of both shrink with the height of the frame.
-    """
-    share = height / PUBLISHED_HEIGHT
+    """The published constants for a simulated capture of few pixels, between `NEAREST` and `FARTHEST`."""
     whole = PublishedSettings(nearest=NEAREST, farthest=FARTHEST, layers=layers, iterations=iterations)
-    return replace(whole, intensity=share * whole.intensity, alpha=share * whole.alpha)
+    return whole.for_frame(height)
 
 
 def solve_without(part: Ablation, case: Case, settings: FastSettings | PublishedSettings) -> Solved:
     """A capture solved with one part left out of the method the settings belong to; `FULL`: with none."""
-    changes = dict(part.changes)
+    settings = adjust(settings, dict(part.changes))
     if isinstance(settings, FastSettings):
-        return solve_fast(case.capture, case.calibration, replace(settings, **changes), part.skips)
-    return solve_published(case.capture, case.calibration, settings, changes)
+        steps = replace(equal_tiles(settings), **dict(part.steps))
+        solved, _ = solve_fast(case.capture, case.calibration, settings, steps)
+    else:
+        solved, _ = solve_published(case.capture, case.calibration, settings)
+    return Solved(np.asarray(solved["all_in_focus"]), np.asarray(solved["defocus_map"]))
+
+
+def equal_tiles(settings: FastSettings) -> Steps:
+    """The pipeline with tiles whose shape does not depend on the capture, so that it is compiled once.
+
+    Their margins are those of the largest size that is tried, not of the largest that is found.
+    """
+    largest = jnp.array([settings.energy.farthest])
+    return Steps(tile_margin=lambda reach, scales: tile_margin(reach, largest))
 
 
 def scored(solved: Solved, truth: GroundTruth, same_unit: bool = True) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """How a result is scored: PSNR, SSIM, MAE of the all-in-focus image; AIWE, rank correlation of the map.
 
 Axes: images [height, width]; inside the map's scores, pixels are one axis. Units: linear raw in [0, 1] for
-the all-in-focus images, any affine scale for defocus maps. The paper does not state its metric code, so the
+the all-in-focus images, any affine scale for defocus maps. The paper's metric code is not published, so the
 protocol is stated here in full. AIWE and the rank correlation are after Garg et al., "Learning single camera
 depth estimation using dual-pixels", ICCV 2019.
 """
@@ -19,10 +19,10 @@ from dpdefocus.support.errors import InputError
 
 
 def scores(estimate: Estimate, truth: GroundTruth) -> dict[str, float | bool]:
-    """The scores of `metrics.score` that the estimate can have.
+    """Those scores of `score` that the estimate allows.
 
     Raises:
-        InputError: an estimate of nothing, or images that are not finite or not of the truth's shape.
+        InputError: an empty estimate, or images that are not finite or not of the truth's shape.
     """
     if all(image is None for image in estimate):
         raise InputError("estimate: found neither a sharp image nor a defocus map")
@@ -43,7 +43,7 @@ Image = Float[np.ndarray, "height width"]
 Pixels = Float[np.ndarray, " pixels"]
 Mask = Bool[np.ndarray, " pixels"]
 
-# Rim that is left out after the alignment, in pixels: no recovered image is shifted by as much.
+# Rim that is left out after the alignment, in pixels: no recovered image is shifted as far.
 RIM = 8
 
 # ECC stops after this many iterations, or when its correlation coefficient grows by less; both images are
@@ -60,9 +60,10 @@ def align_affine(image: Image, truth: Image) -> tuple[Image, bool]:
     """The image warped onto the truth by an affine map, and whether one was found.
 
     The map maximises the enhanced correlation coefficient (ECC; Evangelidis and Psarakis, PAMI 2008) of the
-    two, from the identity: a recovered image may be shifted, since kernels are known only up to a shift.
-    Resampling is bilinear; beyond the image its edge is repeated. ECC ignores gain and offset, and none is
-    fitted. Where it does not converge (on a constant image, say), the image comes back as it is, and False.
+    two, starting at the identity: a recovered image may be shifted, since kernels are known only up to a
+    shift. Resampling is bilinear; beyond the image its edge is repeated. ECC ignores gain and offset, and
+    none is fitted. If it does not converge (on a constant image, say), the image is returned unchanged, with
+    False.
     """
     image, truth = np.float32(image), np.float32(truth)
     criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, ECC_ITERATIONS, ECC_TOLERANCE)
@@ -120,16 +121,16 @@ def _one_minus_correlation(first: Pixels, second: Pixels, weight: Pixels) -> flo
 
 
 def spearman(prediction: Pixels, truth: Pixels, mask: Mask) -> float:
-    """``1 - |rho_s|``, the headline: pixels ranked inside the mask, ties sharing their average rank."""
+    """``1 - |rho_s|``, the main one: pixels ranked inside the mask, ties sharing their average rank."""
     first, second = rankdata(prediction[mask]), rankdata(truth[mask])
     return _one_minus_correlation(first, second, np.ones_like(first))
 
 
 def spearman_ordinal(prediction: Pixels, truth: Pixels, mask: Mask) -> float:
-    """``1 - |rho_s|`` with all pixels ranked, masked or not, and ties in the order they come.
+    """``1 - |rho_s|`` with all pixels ranked, masked or not, and ties in the order of the pixels.
 
-    The correlation itself is taken over the mask. Ranks of a constant are the pixels' own order: it is
-    reported as 1.
+    The correlation itself is taken over the mask. Ranks of a constant would be the pixels' order: its score
+    is 1.
     """
     if np.ptp(prediction[mask]) == 0 or np.ptp(truth[mask]) == 0:
         return 1.0

@@ -1,4 +1,4 @@
-"""Figures quoted from the paper, so that they can be shown beside measured ones and never be taken for them.
+"""Figures quoted from the paper, to be shown beside measured ones without being taken for them.
 
 Source: Xin et al., ICCV 2021, Table 1: means over the 17 scenes of the Pixel 4 set, by the authors' own
 metric code, which is not published. Nothing in this module was measured by this project. Scores as in

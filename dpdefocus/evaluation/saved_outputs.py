@@ -1,13 +1,13 @@
-"""What another method has saved, read so that it can be scored in the same table: learned methods, above all.
+"""Saved outputs of other methods, learned ones above all, read so that they are scored in the same table.
 
 A method's folder holds, for each scene, one of
 
     <scene>.npz                  arrays `all_in_focus` and `defocus_map`, or one of them
-    <scene>/all_in_focus.png     and `defocus_map.png`, or one of them, as `results.save_result` leaves them
+    <scene>/all_in_focus.png     and `defocus_map.png`, or one of them, as `data.save_result` writes them
 
 Axes: images [height, width], of the capture's size. Units: the all-in-focus image is linear, in the scale
 of the mean of the views, 1.0 being 65535 in a PNG of 16 bits; the defocus map has any affine scale, in a
-PNG of 8 or 16 bits. Of colours the green channel is taken, as it is of captures.
+PNG of 8 or 16 bits. Of colour files the green channel is read, as it is of captures.
 """
 
 import zipfile
@@ -23,7 +23,7 @@ IMAGES = Estimate._fields
 
 
 def saved_scenes(folder: str | Path) -> list[str]:
-    """The scenes of which the folder holds anything.
+    """The scenes of which the folder holds an output.
 
     Raises:
         InputError: no such folder, or nothing of this layout in it.

@@ -5,8 +5,8 @@ Rooms, in the order of the pipeline: `settings` (every constant), `noise` (measu
 `labelling` (one size for each pixel), `defocus` (views to map), `layers` (map to layers), `occlusion` (views
 without what stands in front), `deconvolution` (the sharp image), `solve` (the pipeline on one page).
 
-Axes: views [views, height, width], left first; hypotheses and layers first, layers back to front. Units: images
-in units of twice their mean (mean 0.5: middle grey); defocus in units of the calibrated kernels.
+Axes: views [views, height, width], left first; hypotheses and layers first, layers back to front. Units:
+images in units of twice their mean (mean 0.5: middle grey); defocus in units of the calibrated kernels.
 """
 
 import lazy_loader

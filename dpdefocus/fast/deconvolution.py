@@ -1,16 +1,16 @@
 """The sharp image for a known defocus map: each layer deconvolved, with sparse gradients, then composited.
 
 For each tile and each layer seen there, ``min_c ½ Σ_v |k_d^v * c − I^v|² + λ Σ |∇c|^ν``. Gradients of natural
-images are sparse, and ν = `SPARSENESS`, below one, says so better than total variation does (Krishnan and
-Fergus, NIPS 2009). Half-quadratic splitting (Wang et al., SIAM J. Imaging Sci. 2008): gradients are shrunk,
+images are sparse, and an exponent ν below one says so better than total variation does (Krishnan and Fergus,
+NIPS 2009). Half-quadratic splitting (Wang et al., SIAM J. Imaging Sci. 2008): gradients are shrunk,
 the image is solved for in the Fourier domain, and the coupling between the two grows fourfold from step to
 step. The start is the Wiener estimate (27).
 
-The map may be wrong, and a layer that undoes too much blur rings. Blurred again, ringing does not give the
-views back; then the pixel goes to a nearer layer (`passed_on`).
+The map may be wrong, and a layer from which too much blur is removed rings. Blurred again, ringing does not
+reproduce the views; then the pixel goes to a nearer layer (`reassign_to_nearer_layers`).
 
 Axes: views [layers, views, height, width]; weights [layers, height, width], summing to one over the layers;
-tiles as in `overlap`. Views are in units of their own mean times two (mean 0.5).
+tiles as in `blended_tiles`. Views are in units of their own mean times two (mean 0.5).
 """
 
 from functools import partial
@@ -20,19 +20,18 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Complex, Float, Int
 
+from dpdefocus.fast.settings import DeconvolutionSettings, NaturalImagePrior, SplittingSettings
 from dpdefocus.fast.wiener import noise_to_signal, wiener_estimate
 from dpdefocus.optics.blended_tiles import Overlap, blending_weights, frequencies, pad_to_tiles, taper
 from dpdefocus.optics.kernels import scaled_spectra
 from dpdefocus.support.progress_bar import progress
 
 BATCH = 8  # tiles solved together
-SPARSENESS = 0.7  # exponent ν of the gradients
-FIRST_COUPLING = 5e-3  # of the first step
-STEPS = 4
-SEEN = 1e-3  # share of a pixel from which a layer shows there
-WINDOW = 4  # the kernels' reach, in deviations of the window in which what is left is averaged
-NEARER = (1, 2, 4)  # by how many layers nearer are those that may explain the views better
-LEEWAY = 1.5  # times what a nearer layer leaves of the views may be left
+
+
+def tile_margin(reach: float, scales: Float[Array, " layers"]) -> int:
+    """Pixels around a tile from which blur of any layer reaches into it; `reach` is that of size 1."""
+    return int(np.ceil(2 * reach * float(jnp.abs(scales).max())))
 
 
 def deblur(
@@ -41,75 +40,102 @@ def deblur(
     scales: Float[Array, " layers"],
     weights: Float[Array, "layers height width"],
     reach: float,
-    sparsity: float,
-    misfit: float,
+    margin: int,
+    settings: DeconvolutionSettings = DeconvolutionSettings(),
+    prior: NaturalImagePrior = NaturalImagePrior(),
 ) -> tuple[Float[Array, "height width"], Float[Array, "layers height width"]]:
-    """The sharp image, every pixel from the deconvolutions of the layers that it belongs to; and these
-    layers' shares of it, which are `weights` once some have passed theirs on.
+    """The sharp image, and each layer's share of it.
 
-    `views` are those of each layer without what stands in front of it (`occlusion.uncovered`); `reach` is the
-    radius in pixels of the calibrated kernels; `sparsity` is λ; `misfit` is how much more than its `rivals` a
-    layer may leave unexplained (`passed_on`), in squares of the views' unit. Solved are, in each tile, the
-    layers that show there and their `rivals`.
+    Each pixel is put together from the deconvolutions of the layers that it belongs to. In each tile the
+    layers that show there are solved, and their `rivals`.
+
+    Args:
+        views: those of each layer without what stands in front of it (`occlusion.remove_occluders`).
+        kernels: the calibrated ones.
+        scales: the layers' sizes.
+        weights: the layers' shares of each pixel, before layers that do not explain the views lose theirs.
+        reach: radius of the calibrated kernels, in pixels.
+        margin: around each tile, in pixels (`tile_margin`).
+        settings: λ and everything else.
+        prior: of the Wiener estimate that deconvolution starts from.
     """
     rows, cols = kernels.shape[:2]
-    margin = int(np.ceil(2 * reach * float(jnp.abs(scales).max())))
     overlap = Overlap(*views.shape[-2:], rows, cols, margin)
-    weights = jnp.where(weights > SEEN, weights, 0)
+    weights = jnp.where(weights > settings.least_share, weights, 0)
     padded, weights = (
         pad_to_tiles(views, overlap),
         _pad_to_cores(weights / weights.sum(0, keepdims=True), overlap),
     )
     seen = _cores(weights > 0, overlap)
     solved = np.zeros_like(seen)
-    for layer, others in enumerate(rivals(len(seen))):
+    for layer, others in enumerate(rivals(len(seen), settings.nearer)):
         solved[others] |= seen[layer]
     stack = jnp.zeros((2, *weights.shape))
     for job in progress(_batches(solved), "sharp image"):
-        stack = _add_jobs(stack, jnp.asarray(job), padded, kernels, scales, overlap, reach, sparsity)
-    shares = reassign_to_nearer_layers(weights, stack[1], misfit)
+        stack = _add_jobs(
+            stack,
+            jnp.asarray(job),
+            padded,
+            kernels,
+            scales,
+            reach,
+            settings.sparsity,
+            overlap=overlap,
+            residual_window=settings.residual_window,
+            splitting=settings.splitting,
+            prior=prior,
+        )
+    shares = reassign_to_nearer_layers(
+        weights, stack[1], settings.residual_tolerance, settings.leeway, settings.nearer
+    )
     (cell_y, cell_x), (height, width) = overlap.cell, views.shape[-2:]
     inside = np.s_[:, cell_y // 2 : cell_y // 2 + height, cell_x // 2 : cell_x // 2 + width]
     shares = shares[inside]
     return (shares * stack[0][inside]).sum(0), shares
 
 
-def rivals(layers: int) -> Int[np.ndarray, "layers rivals"]:
-    """Each layer itself, those `NEARER` than it, and the nearest one, from the farthest on."""
-    steps = np.array([0, *NEARER, layers])
+def rivals(
+    layers: int, nearer: tuple[int, ...] = DeconvolutionSettings.nearer
+) -> Int[np.ndarray, "layers rivals"]:
+    """Each layer itself, those `nearer` by so many layers, and the nearest one; from the farthest on."""
+    steps = np.array([0, *nearer, layers])
     return np.minimum(np.arange(layers)[:, None] + steps, layers - 1)
 
 
-@jax.jit
+@partial(jax.jit, static_argnames=("leeway", "nearer"))
 def reassign_to_nearer_layers(
     weights: Float[Array, "layers height width"],
-    unexplained: Float[Array, "layers height width"],
-    misfit: float | Float[Array, ""],
+    residuals: Float[Array, "layers height width"],
+    tolerance: float | Float[Array, ""],
+    leeway: float = DeconvolutionSettings.leeway,
+    nearer: tuple[int, ...] = DeconvolutionSettings.nearer,
 ) -> Float[Array, "layers height width"]:
-    """Each layer's share of each pixel, once layers that do not explain the views have passed theirs on.
+    """Each layer's share of each pixel, after layers that do not explain the views have lost theirs.
 
-    `unexplained` is what a layer's sharp image, blurred again, leaves of the views around a pixel: a mean
-    square, the sum over the views. To undo more blur than there was rings, and the ringing does not blur to
-    the views; to undo less than there was leaves the image a little soft. So a layer's share goes along its
-    `rivals`, nearer and nearer, as far as they leave more than ``limit = LEEWAY · (the least that any of them
-    leaves) + misfit``: all of it from twice the limit on. Shares go only to the side on which a mistake is
-    harmless, and never past the rival that leaves least.
+    `residuals` are the differences between the views and a layer's sharp image, blurred again: mean squares
+    around a pixel, summed over the views. Removing more blur than there was rings, and blurred ringing does
+    not reproduce the views; removing less leaves the image slightly soft. So a layer's share moves along its
+    `rivals`, nearer and nearer, while their residual exceeds ``limit = leeway · (smallest residual of them) +
+    tolerance``; all of it moves from twice the limit on. Shares move only to the side on which a mistake is
+    harmless, and never past the rival of the smallest residual.
     """
 
     def one(shares, layer):
         weight, others = layer
-        left = unexplained[others]
-        limit = LEEWAY * left.min(0) + misfit
+        left = residuals[others]
+        limit = leeway * left.min(0) + tolerance
         for rival, each in zip(others, left, strict=True):
             kept = weight * jnp.clip(2 - each / jnp.maximum(limit, 1e-12), 0, 1)
             shares, weight = shares.at[rival].add(kept), weight - kept
         return shares, None
 
-    each_layers = jnp.asarray(rivals(len(weights)))
+    each_layers = jnp.asarray(rivals(len(weights), nearer))
     return jax.lax.scan(one, jnp.zeros_like(weights), (weights, each_layers))[0]
 
 
-def _pad_to_cores(weights, overlap):
+def _pad_to_cores(
+    weights: Float[Array, "layers height width"], overlap: Overlap
+) -> Float[Array, "layers canvas_height canvas_width"]:
     """Weights on the canvas that the tiles' cores cover: half a cell more on each side."""
     (cell_y, cell_x), rows, cols = overlap.cell, overlap.rows, overlap.cols
     top, left = cell_y // 2, cell_x // 2
@@ -118,7 +144,9 @@ def _pad_to_cores(weights, overlap):
     return jnp.pad(weights, ((0, 0), (top, bottom), (left, right)))
 
 
-def _cores(where, overlap) -> Bool[np.ndarray, "layers rows cols"]:
+def _cores(
+    where: Bool[Array, "layers canvas_height canvas_width"], overlap: Overlap
+) -> Bool[np.ndarray, "layers rows cols"]:
     """In the core of which tiles a layer has any of these pixels of the canvas."""
     (cell_y, cell_x), layers = overlap.cell, len(where)
     blocks = where.reshape(layers, overlap.rows + 1, cell_y, overlap.cols + 1, cell_x).any((2, 4))
@@ -127,16 +155,34 @@ def _cores(where, overlap) -> Bool[np.ndarray, "layers rows cols"]:
     return core[:, :, :-1] | core[:, :, 1:]
 
 
-def _batches(jobs) -> Int[np.ndarray, "batches batch 3"]:
+def _batches(jobs: Bool[np.ndarray, "layers rows cols"]) -> Int[np.ndarray, "batches batch 3"]:
     """Row, column and layer of the tiles to solve, some together, neighbours first; row −1 is no job."""
     found = np.stack(np.nonzero(jobs.transpose(1, 2, 0)), axis=-1)
     return np.concatenate([found, np.full((-len(found) % BATCH, 3), -1)]).reshape(-1, BATCH, 3)
 
 
-@partial(jax.jit, static_argnames="overlap", donate_argnames="stack")
-def _add_jobs(stack, jobs, views, kernels, scales, overlap, reach, sparsity):
-    """Solve a batch of (row, column, layer), and add each core, with its hats, to the stack of that layer:
-    first the sharp image, then what it leaves of the views. Row −1 is no job."""
+@partial(
+    jax.jit,
+    static_argnames=("overlap", "residual_window", "splitting", "prior"),
+    donate_argnames="stack",
+)
+def _add_jobs(
+    stack: Float[Array, "2 layers canvas_height canvas_width"],
+    jobs: Int[Array, "batch 3"],
+    views: Float[Array, "layers views padded_height padded_width"],
+    kernels: Float[Array, "rows cols views kernel kernel"],
+    scales: Float[Array, " layers"],
+    reach: float | Float[Array, ""],
+    sparsity: float | Float[Array, ""],
+    *,
+    overlap: Overlap,
+    residual_window: float,
+    splitting: SplittingSettings,
+    prior: NaturalImagePrior,
+) -> Float[Array, "2 layers canvas_height canvas_width"]:
+    """Solve a batch of (row, column, layer), and add each core, with its weights, to the stack of that layer:
+    first the sharp image, then its residual. Row −1 is no job.
+    """
     (cell_y, cell_x), (tile_y, tile_x) = overlap.cell, overlap.tile
     core_y, core_x = 2 * cell_y, 2 * cell_x
     fy, fx = frequencies(overlap)
@@ -151,9 +197,9 @@ def _add_jobs(stack, jobs, views, kernels, scales, overlap, reach, sparsity):
         kernels[row, col], scales[layer]
     )
     spectra = jnp.fft.rfft2(tiles)
-    sharp = sparse_deconvolution(spectra, transforms, overlap.tile, fy, fx, sparsity)
+    sharp = sparse_deconvolution(spectra, transforms, overlap.tile, fy, fx, sparsity, splitting, prior)
     missed = jnp.fft.irfft2(transforms * jnp.fft.rfft2(sharp)[:, None] - spectra, s=overlap.tile)
-    deviation = jnp.maximum(reach / WINDOW, 0.5)  # a reach of 0 has no window
+    deviation = jnp.maximum(reach / residual_window, 0.5)  # a reach of 0 has no window
     means_y, means_x = _window_means(tile_y, core_y, deviation), _window_means(tile_x, core_x, deviation)
     unexplained = jnp.einsum("ya,nab,xb->nyx", means_y, (missed**2).sum(1), means_x)
     top, start = (tile_y - core_y) // 2, (tile_x - core_x) // 2
@@ -174,7 +220,7 @@ def _add_jobs(stack, jobs, views, kernels, scales, overlap, reach, sparsity):
     return jax.lax.fori_loop(0, len(jobs), add, stack)
 
 
-def _window_means(tile, core, deviation):
+def _window_means(tile: int, core: int, deviation: float | Float[Array, ""]) -> Float[Array, "core tile"]:
     """Matrix [core, tile] from a line of a tile to Gaussian means around the pixels of its core."""
     position, centre = jnp.arange(tile)[None], (tile - core) // 2 + jnp.arange(core)[:, None]
     window = jnp.exp(-0.5 * ((position - centre) / deviation) ** 2)
@@ -188,6 +234,8 @@ def sparse_deconvolution(
     fy: Float[Array, " h"],
     fx: Float[Array, " half"],
     sparsity: float | Float[Array, ""],
+    splitting: SplittingSettings = SplittingSettings(),
+    prior: NaturalImagePrior = NaturalImagePrior(),
 ) -> Float[Array, "*n h w"]:
     """``min_c ½ Σ_v |k^v * c − I^v|² + λ Σ |∇c|^ν`` on periodic tiles, from transforms of views and kernels.
 
@@ -202,15 +250,15 @@ def sparse_deconvolution(
     power = (kernels.real**2 + kernels.imag**2).sum(-3)
 
     def step(number, sharp):
-        coupling = FIRST_COUPLING * 4.0**number
+        coupling = splitting.first_coupling * 4.0**number
         dy, dx = (jnp.roll(sharp, -1, axis) - sharp for axis in (-2, -1))
         # As a power of the square, in logarithms: XLA's own power runs number by number.
-        slope = jnp.exp((SPARSENESS / 2 - 1) * jnp.log(dy**2 + dx**2 + 1e-20))
-        shrink = jnp.maximum(1 - sparsity * SPARSENESS / coupling * slope, 0)
+        slope = jnp.exp((splitting.sparseness / 2 - 1) * jnp.log(dy**2 + dx**2 + 1e-20))
+        shrink = jnp.maximum(1 - sparsity * splitting.sparseness / coupling * slope, 0)
         dy, dx = dy * shrink, dx * shrink
         divergence = jnp.roll(dy, 1, -2) - dy + jnp.roll(dx, 1, -1) - dx
         explained = matched + coupling * jnp.fft.rfft2(divergence)
         return jnp.fft.irfft2(explained * (1 / (power + coupling * laplacian + 1e-9)), s=shape)
 
-    start = jnp.fft.irfft2(wiener_estimate(spectra, kernels, noise_to_signal(fy, fx)), s=shape)
-    return jax.lax.fori_loop(0, STEPS, step, start)
+    start = jnp.fft.irfft2(wiener_estimate(spectra, kernels, noise_to_signal(fy, fx, prior)), s=shape)
+    return jax.lax.fori_loop(0, splitting.steps, step, start)

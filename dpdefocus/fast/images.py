@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 
-def gaussian_means(image, deviation):
-    """Gaussian means; beyond the image there is nothing."""
+def gaussian_means(image: Float[Array, "height width"], deviation: float) -> Float[Array, "height width"]:
+    """Gaussian means of the given standard deviation in pixels; beyond the image there is nothing."""
     radius = int(3 * deviation + 0.5)
     gaussian = np.exp(-0.5 * (np.arange(-radius, radius + 1) / deviation) ** 2)
     gaussian = jnp.asarray(gaussian / gaussian.sum(), jnp.float32)
@@ -34,13 +34,14 @@ def reduce(views: Float[Array, "views height width"], factor: int) -> Float[Arra
 
 @partial(jax.jit, static_argnames="size")
 def enlarge(small: Float[Array, "h w"], size: tuple[int, int]) -> Float[Array, "height width"]:
-    """The inverse of `reduce` for maps: bilinear, cut to the image's size."""
+    """A map of reduced views at full size: bilinear, cut to the size that the views had before `reduce`."""
     factor = -(-size[0] // small.shape[0])
     whole = jax.image.resize(small, (small.shape[0] * factor, small.shape[1] * factor), "linear")
     return whole[: size[0], : size[1]]
 
 
-def local_minimum(image, radius):
+def local_minimum(image: Float[Array, "height width"], radius: int) -> Float[Array, "height width"]:
+    """Smallest value within a square of the given half width in pixels."""
     size = 2 * radius + 1
     along = jax.lax.reduce_window(image, jnp.inf, jax.lax.min, (size, 1), (1, 1), "SAME")
     return jax.lax.reduce_window(along, jnp.inf, jax.lax.min, (1, size), (1, 1), "SAME")
@@ -55,14 +56,20 @@ def block_means(images: Float[Array, "*n height width"], side: int) -> Float[Arr
     return whole.reshape(shape).mean((-3, -1))
 
 
-def enlarge_blocks(blocks: Float[Array, "*n h w"], size: tuple[int, int]) -> Float[Array, "*n height width"]:
-    """Images of which `blocks` are the means over four by four pixels: linear in between, cut to size."""
-    for axis in (-2, -2, -1, -1):
-        blocks = double_bilinear(blocks, axis)
+def enlarge_blocks(
+    blocks: Float[Array, "*n h w"], side: int, size: tuple[int, int]
+) -> Float[Array, "*n height width"]:
+    """Images of which `blocks` are the means (`block_means`): linear in between, cut to size.
+
+    `side` is a block's, in pixels, and a power of two.
+    """
+    for axis in (-2, -1):
+        for _ in range(side.bit_length() - 1):
+            blocks = double_bilinear(blocks, axis)
     return blocks[..., : size[0], : size[1]]
 
 
-def double_bilinear(image, axis):
+def double_bilinear(image: Float[Array, "*n height width"], axis: int) -> Float[Array, "*n h w"]:
     """Twice the samples along an axis, linear between them, the ends repeated."""
     image = jnp.moveaxis(image, axis, -1)
     ends = jnp.concatenate([image[..., :1], image, image[..., -1:]], -1)
@@ -73,13 +80,6 @@ def double_bilinear(image, axis):
     return jnp.moveaxis(doubled, -1, axis)
 
 
-def halve(image: Float[Array, "*n height width"]) -> Float[Array, "*n h w"]:
-    """Means over blocks of two by two; an odd edge is repeated."""
-    height, width = image.shape[-2:]
-    lead = [(0, 0)] * (image.ndim - 2)
-    even = jnp.pad(image, [*lead, (0, height % 2), (0, width % 2)], mode="edge")
-    return even.reshape(*image.shape[:-2], (height + 1) // 2, 2, (width + 1) // 2, 2).mean((-3, -1))
-
-
 def double(image: Float[Array, "*n height width"]) -> Float[Array, "*n h w"]:
+    """Each pixel twice along both axes."""
     return jnp.repeat(jnp.repeat(image, 2, axis=-2), 2, axis=-1)

@@ -15,44 +15,50 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from dpdefocus.fast.images import double, halve
+from dpdefocus.fast.images import block_means, double
+from dpdefocus.fast.settings import LabellingSettings
 from dpdefocus.support.progress_bar import progress
 
 
 def data_cost(
-    energies: Float[Array, "labels height width"], floor: float, slack: float, cap: float
+    energies: Float[Array, "labels height width"],
+    noise_floor: float,
+    calibration_error: float,
+    largest_cost: float,
 ) -> Float[Array, "labels height width"]:
     """Costs from energies: how far each energy lies above the pixel's best, in units of what is expected.
 
-    ``C(d) = min((E(d) − E_min) / (slack E_min + floor), cap)``. The best energy is what the calibration
-    cannot explain (kernels resized and interpolated, the window reaching over an edge), and `floor` what
-    the noise leaves; an energy above the best by less than their sum says little. The cap holds the say of
-    a single pixel.
+    ``C(d) = min((E(d) − E_min) / (calibration_error · E_min + noise_floor), largest_cost)``. The best energy
+    is what the calibration cannot explain (kernels resized and interpolated, the window reaching over an
+    edge), and `noise_floor` what the noise leaves; an energy above the best by less than their sum says
+    little. The largest cost limits the influence of a single pixel.
     """
     best = energies.min(0)
-    cost = (energies - best[None]) / (slack * best + floor)[None]
-    return jnp.minimum(cost, cap)
+    cost = (energies - best[None]) / (calibration_error * best + noise_floor)[None]
+    return jnp.minimum(cost, largest_cost)
 
 
 def edge_weights(
-    image: Float[Array, "height width"], contrast: float
+    image: Float[Array, "height width"],
+    contrast: float,
+    least_smoothness: float = LabellingSettings.least_smoothness,
 ) -> tuple[Float[Array, "height width"], Float[Array, "height width"]]:
     """Smoothness weights between each pixel and the one above it, and the one to its left.
 
-    ``w = exp(−|∇I| / contrast)``, with a small rest: depth jumps where the image does. The edges of near
+    ``w = exp(−|∇I| / contrast) + least_smoothness``: depth jumps where the image does. The edges of near
     objects are the sharper ones, and theirs are the outlines that hide what is behind.
     """
     dy = jnp.abs(jnp.diff(image, axis=0, prepend=image[:1]))
     dx = jnp.abs(jnp.diff(image, axis=1, prepend=image[:, :1]))
-    return jnp.exp(-dy / contrast) + 0.02, jnp.exp(-dx / contrast) + 0.02
+    return jnp.exp(-dy / contrast) + least_smoothness, jnp.exp(-dx / contrast) + least_smoothness
 
 
 def truncated_linear_message(
-    cost: Float[Array, "labels n"], weight: Float[Array, " n"], limit: float | Float[Array, ""]
+    cost: Float[Array, "labels n"], weight: Float[Array, " n"], truncation: float | Float[Array, ""]
 ) -> Float[Array, "labels n"]:
-    """``min_d' cost(d') + weight · min(|d − d'|, limit)``, less its smallest value: a message."""
+    """``min_d' cost(d') + weight · min(|d − d'|, truncation)``, less its smallest value: a message."""
     label = jnp.arange(cost.shape[0], dtype=cost.dtype)
-    distance = jnp.minimum(jnp.abs(label[:, None] - label[None]), limit)
+    distance = jnp.minimum(jnp.abs(label[:, None] - label[None]), truncation)
     return ((cost - cost.min(0)[None])[:, None] + weight[None, None] * distance[:, :, None]).min(0)
 
 
@@ -61,7 +67,7 @@ def min_marginals(
     weights_up: Float[Array, "height width"],
     weights_left: Float[Array, "height width"],
     smoothness: float,
-    limit: float,
+    truncation: float,
     sweeps: tuple[int, ...],
 ) -> Float[Array, "labels height width"]:
     """Min-marginals of the field; their smallest over the labels is the labelling.
@@ -76,8 +82,8 @@ def min_marginals(
     """
     pyramid = [(costs, weights_up, weights_left)]
     for _ in sweeps[1:]:
-        finer = pyramid[-1]
-        pyramid.append((2 * halve(finer[0]), halve(finer[1]), halve(finer[2])))
+        costs, up, left = (block_means(each, 2) for each in pyramid[-1])
+        pyramid.append((2 * costs, up, left))
     messages = None
     grids = list(zip(pyramid[::-1], sweeps, strict=True))
     for (unary, up, left), iterations in progress(grids, "defocus map"):
@@ -86,12 +92,21 @@ def min_marginals(
             messages = jnp.zeros(shape), jnp.zeros(shape)
         else:
             messages = tuple(double(message)[:, : shape[1], : shape[2]] for message in messages)
-        marginals, *messages = _sweep(unary, up, left, *messages, smoothness, limit, iterations)
+        marginals, *messages = _sweep(unary, up, left, *messages, smoothness, truncation, iterations)
     return marginals
 
 
 @partial(jax.jit, static_argnames=("iterations",))
-def _sweep(unary, weights_up, weights_left, from_right, from_down, smoothness, limit, iterations):
+def _sweep(
+    unary: Float[Array, "labels height width"],
+    weights_up: Float[Array, "height width"],
+    weights_left: Float[Array, "height width"],
+    from_right: Float[Array, "labels height width"],
+    from_down: Float[Array, "labels height width"],
+    smoothness: float | Float[Array, ""],
+    truncation: float | Float[Array, ""],
+    iterations: int,
+) -> tuple[Float[Array, "labels height width"], ...]:
     """Iterations on one grid from the given messages: min-marginals, and messages from right and below."""
     labels, height, width = unary.shape
     up = smoothness * weights_up.at[0].set(0)
@@ -103,7 +118,7 @@ def _sweep(unary, weights_up, weights_left, from_right, from_down, smoothness, l
 
     # In a sweep each pixel has two neighbours before it and two behind: half its share goes to each.
     def share(total, message_back, weight):
-        return truncated_linear_message(0.5 * total - message_back, weight, limit) * (weight > 0)[None]
+        return truncated_linear_message(0.5 * total - message_back, weight, truncation) * (weight > 0)[None]
 
     def forward(incoming, diagonal):
         from_left, from_up = incoming
@@ -173,10 +188,10 @@ def labelling_energy(
     weights_up: Float[Array, "height width"],
     weights_left: Float[Array, "height width"],
     smoothness: float,
-    limit: float,
+    truncation: float,
 ) -> Float[Array, ""]:
     """The energy of a labelling, which the field's labelling minimises."""
     data = jnp.take_along_axis(costs, labels[None], 0).sum()
-    up = weights_up[1:] * jnp.minimum(jnp.abs(jnp.diff(labels, axis=0)), limit)
-    left = weights_left[:, 1:] * jnp.minimum(jnp.abs(jnp.diff(labels, axis=1)), limit)
+    up = weights_up[1:] * jnp.minimum(jnp.abs(jnp.diff(labels, axis=0)), truncation)
+    left = weights_left[:, 1:] * jnp.minimum(jnp.abs(jnp.diff(labels, axis=1)), truncation)
     return data + smoothness * (up.sum() + left.sum())

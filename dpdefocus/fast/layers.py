@@ -1,7 +1,7 @@
 """From the defocus map to layers: their sizes, and each one's share of each pixel.
 
-Axes: maps [height, width]; weights and alphas [layers, height, width], back to front. Units: sizes in units of
-the calibrated kernels; shares in [0, 1], summing to one over the layers.
+Axes: maps [height, width]; weights and alphas [layers, height, width], back to front. Units: sizes in units
+of the calibrated kernels; shares in [0, 1], summing to one over the layers.
 """
 
 from functools import partial
@@ -12,47 +12,43 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from dpdefocus.fast.images import local_minimum
-from dpdefocus.fast.occlusion import DEPTH_GAP
-
-LEAST_RANGE = 0.1  # of layers' sizes: those of a scene of one depth still lie apart
-LEAST_SIZE = 0.1  # of the published method's nearest layer
+from dpdefocus.fast.settings import FastSettings, LayerSettings
 
 
-def dilate_fronts(defocus: Float[Array, "height width"], radius: int) -> Float[Array, "height width"]:
-    """The map with its near surfaces widened by some pixels where they stand in front of others.
+def dilate_fronts(
+    defocus: Float[Array, "height width"], radius: int, depth_gap: float = LayerSettings.depth_gap
+) -> Float[Array, "height width"]:
+    """The map with its near surfaces widened by `radius` pixels where they stand in front of others.
 
     An outline is found to a pixel or two of the reduced views. Light that a blurred outline throws on the
     far side belongs to the near surface, and taken for the far one's it would ring; the other mistake only
     leaves a rim of the far side a little soft.
     """
     nearest = local_minimum(defocus, radius)
-    return jnp.where(defocus - nearest > DEPTH_GAP, nearest, defocus)
+    return jnp.where(defocus - nearest > depth_gap, nearest, defocus)
 
 
-def erode_within_surface(defocus: Float[Array, "height width"], radius: int) -> Float[Array, "height width"]:
-    """The map with the smallest size within some pixels, where that is smaller by a little.
+def erode_within_surface(
+    defocus: Float[Array, "height width"], radius: int, depth_gap: float = LayerSettings.depth_gap
+) -> Float[Array, "height width"]:
+    """The map with the smallest size within `radius` pixels, where that is smaller by no more than the gap.
 
     Beside a strong edge the map may run from the edge's own size up to that of a bare surface behind it.
-    To undo more blur than an edge has rings along it, to undo less leaves it a little soft. Larger steps are
+    Removing too much blur rings along the edge; removing too little leaves it slightly soft. Larger steps are
     fronts, and stay.
     """
     nearest = local_minimum(defocus, radius)
-    return jnp.where(defocus - nearest <= DEPTH_GAP, nearest, defocus)
+    return jnp.where(defocus - nearest <= depth_gap, nearest, defocus)
 
 
-def layer_scales(defocus: Float[Array, "height width"], layers: int) -> Float[Array, " layers"]:
-    """Evenly spaced defocus sizes, farthest first, over the map's range but for 0.5 % at each end."""
-    nearest, farthest = jnp.percentile(defocus, jnp.array([0.5, 99.5]))
-    return jnp.linspace(jnp.maximum(farthest, nearest + LEAST_RANGE), nearest, layers)
-
-
-def published_range(layers: Float[Array | np.ndarray, " layers"]) -> tuple[float, float]:
-    """Nearest and farthest size for the published method's layers, from those of `layer_scales`.
-
-    None of its layers is quite sharp, and they lie apart.
-    """
-    nearest = max(float(layers[-1]), LEAST_SIZE)
-    return nearest, max(float(layers[0]), nearest + LEAST_RANGE)
+def layer_scales(
+    defocus: Float[Array, "height width"], settings: FastSettings = FastSettings()
+) -> Float[Array, " layers"]:
+    """Evenly spaced defocus sizes, farthest first, over the map's range but for what may be left out."""
+    planes = settings.layers
+    ends = jnp.array([planes.left_out, 100 - planes.left_out])
+    nearest, farthest = jnp.percentile(defocus, ends)
+    return jnp.linspace(jnp.maximum(farthest, nearest + planes.least_range), nearest, planes.count)
 
 
 @partial(jax.jit, static_argnames="deviation")

@@ -4,92 +4,94 @@ At an outline the far side's kernel would mix in the near side's light, which ne
 deconvolution would ring.
 
 Axes: views [views, height, width]; weights [layers, height, width], summing to one over the layers, which
-fall from the farthest to the nearest in defocus size; blocks [.., h, w] are means over `BLOCK` x `BLOCK`
-pixels. Views are in units of their own mean times two (mean 0.5).
+fall from the farthest to the nearest in defocus size; blocks [.., h, w] are means over squares of
+`OcclusionSettings.block` pixels. Views are in units of their own mean times two (mean 0.5).
 """
+
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from dpdefocus.fast.images import block_means, double_bilinear, enlarge_blocks
-
-DEPTH_GAP = 0.1  # difference in defocus size from which a surface stands in front of another
-BLOCK = 4  # pixels; `_enlarged` doubles twice
-TEXTURE_BLOCK = 4  # blocks; likewise
-COVERAGE = 0.2  # deviation of the share of a pixel's light that nearer surfaces send, where they can reach
-OUTLINE = 0.05  # weight of near blocks at an outline, where far light is mixed in, beside those well inside
-NOISE = 1e-7  # variance that the views have anywhere
+from dpdefocus.fast.settings import LayerSettings, OcclusionSettings
 
 
-@jax.jit
+@partial(jax.jit, static_argnames=("settings", "depth_gap"))
 def remove_occluders(
     views: Float[Array, "views height width"],
     scales: Float[Array, " layers"],
     weights: Float[Array, "layers height width"],
     reach: float | Float[Array, ""],
+    settings: OcclusionSettings = OcclusionSettings(),
+    depth_gap: float = LayerSettings.depth_gap,
 ) -> Float[Array, "layers views height width"]:
     """The views as each layer would have them without the surfaces in front of it.
 
-    A layer nearer by more than `DEPTH_GAP` throws most of its light within half its kernel's reach (`reach`
-    is that of kernels of size 1, in pixels). There a view differs from ``far``, what the layer shows around,
-    continued smoothly, by ``a (near - far) + texture``: a of the light is the nearer surfaces', and ``near``
-    what they show around. The map does not tell a to any use, since outlines are found to a few pixels, so
-    both terms are taken as random with mean zero, and the first one's share of the variance,
-    ``A² (near - far)² / (A² (near - far)² + Var texture + NOISE)`` with A = `COVERAGE`, in the mean over the
-    views, is how far the views are moved towards ``far``. What a bare wall shows beside a bright object is
-    the object's light; what a page shows beside something about as bright as paper is text.
+    A layer nearer by more than `depth_gap` throws most of its light within half its kernel's reach (`reach`
+    is that of kernels of size 1, in pixels). There a view differs from ``far``, the light of the layer
+    around, continued smoothly, by ``a (near - far) + texture``: a fraction a of the light comes from the
+    nearer surfaces, and ``near`` is the light of these around. The map does not tell a, since outlines are
+    found to a few pixels only. So both terms are taken as random with mean zero, and the views are moved
+    towards ``far`` by the first term's share of the variance, ``A² (near - far)² / (A² (near - far)² + Var
+    texture + noise)`` with A = `coverage`, in the mean over the views. Light on a bare wall beside a bright
+    object is the object's; contrast on a page beside something about as bright as paper is text.
     """
-    half = 0.5 * reach * jnp.abs(scales)
-    first_nearer = (scales[None] >= scales[:, None] - DEPTH_GAP).sum(1)
+    block = settings.block
+    half = settings.reach * reach * jnp.abs(scales)
+    first_nearer = (scales[None] >= scales[:, None] - depth_gap).sum(1)
 
     def nearer(shares):
         # A surface between two layers is shared by both, so the layers add up.
         from_here_on = jnp.concatenate([jnp.cumsum(shares[::-1], axis=0)[::-1], jnp.zeros_like(shares[:1])])
         return jnp.minimum(from_here_on[first_nearer], 1)
 
-    shares = block_means(weights, BLOCK)
-    reached = nearer(_dilated(shares, half))
+    shares = block_means(weights, block)
+    reached = nearer(_dilated(shares, half, block))
     in_front = nearer(shares)
-    well_inside = 1 - _dilated(1 - in_front, half)
-    own = jnp.maximum(well_inside, OUTLINE * in_front)
-    means, squares = block_means(views, BLOCK), block_means(views**2, BLOCK)
+    well_inside = 1 - _dilated(1 - in_front, half, block)
+    own = jnp.maximum(well_inside, settings.outline * in_front)
+    means, squares = block_means(views, block), block_means(views**2, block)
     size = views.shape[-2:]
 
     def without(given):
         reached, own = given
         far, near = fill(means, 1 - reached), fill(means, own)
-        spill = COVERAGE**2 * (near - far) ** 2
-        share = reached * (spill / (spill + texture(means, squares, 1 - reached) + NOISE)).mean(0)
-        return views + enlarge_blocks(share, size)[None] * (enlarge_blocks(far, size) - views)
+        spill = settings.coverage**2 * (near - far) ** 2
+        variance = texture(means, squares, 1 - reached, settings.texture_block)
+        share = reached * (spill / (spill + variance + settings.noise)).mean(0)
+        return views + enlarge_blocks(share, block, size)[None] * (enlarge_blocks(far, block, size) - views)
 
     return jax.lax.map(without, (reached, own))
 
 
 def texture(
-    means: Float[Array, "views h w"], squares: Float[Array, "views h w"], known: Float[Array, "h w"]
+    means: Float[Array, "views h w"],
+    squares: Float[Array, "views h w"],
+    known: Float[Array, "h w"],
+    side: int = OcclusionSettings.texture_block,
 ) -> Float[Array, "views h w"]:
-    """Variance of the views around each block, from the means of values and squares in known blocks.
+    """Variance of the views within `side` blocks of each block, from the means of values and squares.
 
-    Where none is known for a long way, as behind a fence that fills the frame, it is that of all blocks.
+    Only known blocks count. Where none is known for a long way, as behind a fence that fills the frame, it
+    is that of all blocks.
     """
     known = known + 1e-6
-    weight = block_means(known, TEXTURE_BLOCK)
-    mean, square = (
-        block_means(each * known[None], TEXTURE_BLOCK) / weight[None] for each in (means, squares)
-    )
-    return enlarge_blocks(fill(jnp.maximum(square - mean**2, 0), jnp.minimum(weight, 1)), known.shape)
+    weight = block_means(known, side)
+    mean, square = (block_means(each * known[None], side) / weight[None] for each in (means, squares))
+    return enlarge_blocks(fill(jnp.maximum(square - mean**2, 0), jnp.minimum(weight, 1)), side, known.shape)
 
 
 def _dilated(
-    blocks: Float[Array, "layers h w"], radii: Float[Array, " layers"]
+    blocks: Float[Array, "layers h w"], radii: Float[Array, " layers"], side: int
 ) -> Float[Array, "layers h w"]:
     """Largest value within a square of at least each layer's half width in pixels.
 
     A square is grown by a block at a time, so that one program serves all half widths.
     """
     step = (1, 3, 3)
-    steps = jnp.ceil(radii / BLOCK)
+    steps = jnp.ceil(radii / side)
 
     def grow(number, grown):
         wider = jax.lax.reduce_window(grown, 0.0, jax.lax.max, step, (1, 1, 1), "SAME")

@@ -1,6 +1,6 @@
 """Two-observation Wiener deconvolution (27) and the energy of each defocus hypothesis (26).
 
-Axes: views [views, height, width], left first; tiles and spectra as in `overlap`. Views are in units of
+Axes: views [views, height, width], left first; tiles and spectra as in `blended_tiles`. Views are in units of
 their own mean times two (mean 0.5), so that the constants fit every exposure. Energies are squares of that
 unit.
 """
@@ -13,19 +13,19 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from dpdefocus.fast.images import gaussian_means
+from dpdefocus.fast.settings import BrightnessSettings, EnergySettings, NaturalImagePrior
 from dpdefocus.optics.blended_tiles import Overlap, blend, cut, frequencies, mirrored
 from dpdefocus.optics.kernels import scaled_spectra
 
-# The prior of (23): the noise-to-signal ratio σ²|Φ(f)|² grows as f², the inverse power of natural images.
-NOISE_TO_SIGNAL = 3e-4
-CORNER = 0.01  # cycles per full-size pixel, where the ratio has doubled
-BRIGHTNESS_WINDOW = 8  # width of the window of the views' brightness, in widths of the energies' window
-BRIGHTNESS_LIMIT = 0.15  # largest relative brightness that is believed
 
+def noise_to_signal(
+    fy: Float[Array, " h"], fx: Float[Array, " w"], prior: NaturalImagePrior = NaturalImagePrior()
+) -> Float[Array, "h w"]:
+    """``σ²|Φ(f)|²`` of (23): constant up to the corner frequency and growing as f² beyond it.
 
-def noise_to_signal(fy: Float[Array, " h"], fx: Float[Array, " w"]) -> Float[Array, "h w"]:
-    """``σ²|Φ(f)|²`` of a natural image: constant up to the corner frequency and growing as f² beyond it."""
-    return NOISE_TO_SIGNAL * (1 + (fy[:, None] ** 2 + fx[None] ** 2) / CORNER**2)
+    f² is the inverse power of natural images. Frequencies are in cycles per full-size pixel.
+    """
+    return prior.level * (1 + (fy[:, None] ** 2 + fx[None] ** 2) / prior.corner**2)
 
 
 def wiener_estimate(
@@ -79,13 +79,14 @@ def _denominator(kernels, ratio):
     return power + ratio.reshape((1,) * (power.ndim - 2) + ratio.shape)
 
 
-@partial(jax.jit, static_argnames=("overlap", "reduction"))
+@partial(jax.jit, static_argnames=("overlap", "reduction", "prior"))
 def cross_blurred_views(
     views: Float[Array, "views height width"],
     kernels: Float[Array, "rows cols views kernel kernel"],
     scales: Float[Array, " hypotheses"],
     overlap: Overlap,
     reduction: int = 1,
+    prior: NaturalImagePrior = NaturalImagePrior(),
 ) -> Float[Array, "hypotheses views height width"]:
     """The crossed views of each hypothesis as images, with the kernels changing smoothly over the field.
 
@@ -94,7 +95,7 @@ def cross_blurred_views(
     """
     fy, fx = frequencies(overlap, reduction)
     spectra = jnp.moveaxis(jnp.fft.rfft2(cut(views, overlap)), 0, 2)
-    ratio = noise_to_signal(fy, fx)
+    ratio = noise_to_signal(fy, fx, prior)
 
     def images(scale):
         crossed = crossed_views(spectra, scaled_spectra(kernels, scale, fy, fx), ratio)
@@ -103,29 +104,35 @@ def cross_blurred_views(
     return jax.lax.map(images, scales)
 
 
-@partial(jax.jit, static_argnames=("border", "window"))
+@partial(jax.jit, static_argnames=("border", "window", "border_weight"))
 def local_energy(
-    residuals: Float[Array, "hypotheses height width"], border: int, window: float
+    residuals: Float[Array, "hypotheses height width"],
+    border: int,
+    window: float,
+    border_weight: float = EnergySettings.border_weight,
 ) -> Float[Array, "hypotheses height width"]:
-    """Windowed power of each residual: a Gaussian mean of σ = `window` pixels over what can be judged.
+    """Power of each residual around each pixel: a Gaussian mean of σ = `window` pixels.
 
     Within `border` pixels of the image's edge light from outside plays in, and a residual says nothing
-    about the depth there; those pixels count with a weight near zero, so that the mean rests on what lies
+    about the depth there: those pixels count with the `border_weight`, so that the mean rests on what lies
     further in.
     """
-    weight = _judged(residuals.shape[-2:], border)
+    weight = _border_weights(residuals.shape[-2:], border, border_weight)
     total = gaussian_means(weight, window)
     return jax.lax.map(lambda residual: gaussian_means(residual**2 * weight, window) / total, residuals)
 
 
-@partial(jax.jit, static_argnames=("border", "window"))
+@partial(jax.jit, static_argnames=("border", "window", "widening", "limit", "border_weight"))
 def relative_brightness(
     crossed: Float[Array, "hypotheses views height width"],
     border: int,
     window: float,
     deviation: float | Float[Array, ""],
+    widening: float = BrightnessSettings.window,
+    limit: float = BrightnessSettings.limit,
+    border_weight: float = EnergySettings.border_weight,
 ) -> Float[Array, "height width"]:
-    """By what share η the left view is brighter than the right one, beyond what the calibration says.
+    """Fraction η by which the left view is brighter than the right one, beyond what the calibration says.
 
     The white sheets' ratio is right for the light of a white sheet. What the two halves of the aperture
     receive from a surface in a scene differs from it by up to some percent, from surface to surface (gloss
@@ -133,42 +140,44 @@ def relative_brightness(
     apart.
 
     With J^l and J^r the `crossed` views at the hypothesis of least `local_energy` (`window` is that
-    energy's), ``J^l − J^r = η J^r + noise`` is fitted in a Gaussian window `BRIGHTNESS_WINDOW` times as wide,
-    with a normal prior of standard deviation `deviation` on η: ``η = ⟨(J^l − J^r) J^r⟩ / (⟨(J^r)²⟩ + v /
-    deviation²)``, v the fit's own mean square error, within ± `BRIGHTNESS_LIMIT`. The window is wide, lest η
+    energy's), ``J^l − J^r = η J^r + noise`` is fitted in a Gaussian window `widening` times as wide, with a
+    normal prior of standard deviation `deviation` on η: ``η = ⟨(J^l − J^r) J^r⟩ / (⟨(J^r)²⟩ + v /
+    deviation²)``, v the fit's own mean square error, within ± `limit`. The window is wide, lest η
     explain a parallax, and v counts as that of a single observation: errors of neighbours go together, and
     more pixels make η no surer.
     """
     left, right = crossed[:, 0], crossed[:, 1]
-    best = local_energy(left - right, border, window).argmin(0)[None]
+    best = local_energy(left - right, border, window, border_weight).argmin(0)[None]
     left, right = (jnp.take_along_axis(each, best, axis=0)[0] for each in (left, right))
-    weight = _judged(left.shape, border)
-    wide = BRIGHTNESS_WINDOW * window
+    weight = _border_weights(left.shape, border, border_weight)
+    wide = widening * window
     difference = left - right
     product, square, power = (
         gaussian_means(weight * each, wide) for each in (difference * right, right**2, difference**2)
     )
     error = jnp.maximum(power - product**2 / (square + 1e-12), 0)
     found = product * deviation**2 / (square * deviation**2 + error + 1e-12)  # without light: none
-    return jnp.clip(found, -BRIGHTNESS_LIMIT, BRIGHTNESS_LIMIT)
+    return jnp.clip(found, -limit, limit)
 
 
-def _judged(shape, border):
-    return jnp.outer(*(_inside(length, border) for length in shape))
+def _border_weights(shape: tuple[int, int], border: int, outside: float) -> Float[Array, "height width"]:
+    """One further than `border` pixels inside the image's edges; times `outside` nearer to either of them."""
+
+    def along(length):
+        position = np.arange(length)
+        edge = np.minimum(position, length - 1 - position)
+        return jnp.asarray(np.where(edge >= border, 1.0, outside), jnp.float32)
+
+    return jnp.outer(*map(along, shape))
 
 
-def _inside(length: int, border: int) -> Float[Array, " length"]:
-    position = np.arange(length)
-    edge = np.minimum(position, length - 1 - position)
-    return jnp.asarray(np.where(edge >= border, 1.0, 1e-3), jnp.float32)
-
-
-@partial(jax.jit, static_argnames=("overlap", "reduction"))
+@partial(jax.jit, static_argnames=("overlap", "reduction", "prior"))
 def noise_energy(
     kernels: Float[Array, "rows cols views kernel kernel"],
     scales: Float[Array, " hypotheses"],
     overlap: Overlap,
     reduction: int = 1,
+    prior: NaturalImagePrior = NaturalImagePrior(),
 ) -> Float[Array, " hypotheses"]:
     """Power that white noise of variance one in either view leaves in the cross residual of each hypothesis.
 
@@ -181,13 +190,14 @@ def noise_energy(
         scales: the hypotheses.
         overlap: tiles of the reduced views.
         reduction: the whole factor by which the views were reduced.
+        prior: that of the residuals.
 
     Returns:
         Variance of a residual's pixels for each unit of the variance of a view's pixels at full size: a pure
         number. Times the noise variance, it has the unit of the energies, the views' own squared.
     """
     fy, fx = frequencies(overlap, reduction)
-    ratio = noise_to_signal(fy, fx)
+    ratio = noise_to_signal(fy, fx, prior)
     offset = np.arange(-reduction, reduction + 1) + (0.5 if reduction % 2 == 0 else 0)
     triangle = np.maximum(1 - np.abs(offset) / reduction, 0)
     triangle = triangle / triangle.sum()

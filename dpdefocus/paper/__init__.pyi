@@ -1,8 +1,3 @@
-from .settings import (
-    HAND_SETTINGS as HAND_SETTINGS,
-    PublishedSettings as PublishedSettings,
-    Schedule as Schedule,
-)
 from .bias import (
     EnergyTerms as EnergyTerms,
     bias_correction as bias_correction,
@@ -24,7 +19,6 @@ from .losses import (
     off_edges as off_edges,
     robust as robust,
     root as root,
-    with_margin as with_margin,
 )
 from .objective import (
     LOSSES as LOSSES,
@@ -34,4 +28,16 @@ from .objective import (
     value_and_gradient as value_and_gradient,
 )
 from .optimise import History as History, State as State, fit_published as fit_published, start as start
-from .solve import bilateral_filter as bilateral_filter, solve_published as solve_published
+from .settings import (
+    HAND_SETTINGS as HAND_SETTINGS,
+    FinishSettings as FinishSettings,
+    LossSettings as LossSettings,
+    PublishedSettings as PublishedSettings,
+    RangeSettings as RangeSettings,
+    Schedule as Schedule,
+)
+from .solve import (
+    bilateral_filter as bilateral_filter,
+    solve_published as solve_published,
+    within_range as within_range,
+)

@@ -22,7 +22,7 @@ def bias_correction(
     noise_variance: Float[Array, ""] | float,
     prior: Float[Array, ""] | float,
 ) -> Float[Array, " layers"]:
-    """The part ``B(d)`` of the expected energy that noise alone makes depend on the defocus size (5).
+    """The part ``B(d)`` of the expected energy's noise term that depends on the defocus size alone (5).
 
     ``B(d) = σ² · mean_f σ²|Φ|² / (Σ_v |K_d^v|² + σ²|Φ|²)``, the mean over the frequencies of the kernels'
     own field and over the kernels of the grid. A smaller kernel passes more, which makes ``B`` smaller:
@@ -30,8 +30,8 @@ def bias_correction(
 
     Args:
         kernels: the calibrated kernels at each layer's defocus size.
-        mean_intensity: mean of the observed views. ``σ²`` is meant for middle grey; the correction
-            follows the mean, as the variance of photon noise does.
+        mean_intensity: mean of the observed views. ``σ²`` holds at middle grey; the correction is
+            proportional to the mean, as the variance of photon noise is.
         noise_variance: ``σ²`` at middle grey.
         prior: ``|Φ|²``, the inverse of the expected power of a sharp image, alike at all frequencies.
     """
@@ -46,12 +46,11 @@ def poisson_gaussian_correction(
     offset: Float[Array, ""] | float,
     ratio: Float[Array, ""] | float,
 ) -> Float[Array, "layers height width"]:
-    """The correction (5) where the noise variance follows the light, ``a I + b``: one number for each pixel.
+    """The correction (5) for a noise variance that grows with the light, ``a I + b``: one map for each layer.
 
-    ``B(d, x) = (a I(x) + b) · mean_f r / (Σ_v |K_d^v|² + r)``. Noise that is independent between pixels is
-    white in power whatever its variance does from pixel to pixel, so that (5) keeps its form; its factor σ²
-    becomes the variance that the light at hand gives. ``r = σ²|Φ|²`` belongs to the estimator, and stays one
-    number.
+    ``B(d, x) = (a I(x) + b) · mean_f r / (Σ_v |K_d^v|² + r)``. Noise that is independent between pixels has a
+    white power spectrum even if its variance changes from pixel to pixel, so (5) keeps its form; its factor
+    σ² becomes the variance at the local light. ``r = σ²|Φ|²`` belongs to the estimator, and stays one number.
 
     Args:
         kernels: the calibrated kernels at each layer's defocus size.
@@ -67,7 +66,7 @@ def poisson_gaussian_correction(
 def blocked_share(
     kernels: Float[Array, "layers rows cols views kernel kernel"], ratio: Float[Array, ""] | float
 ) -> Float[Array, " layers"]:
-    """Mean of ``r / (Σ_v |K_d^v|² + r)`` over frequencies and grid: what the kernels keep from being
+    """Mean of ``r / (Σ_v |K_d^v|² + r)`` over frequencies and grid: the share of a sharp image that cannot be
     restored.
     """
     power = (jnp.abs(jnp.fft.fft2(kernels)) ** 2).sum(3)
@@ -90,14 +89,14 @@ def expected_energy(
     noise_variance: Float[Array, ""] | float,
     prior: Float[Array, "height width"] | Float[Array, ""] | float,
 ) -> EnergyTerms:
-    """The two terms of the energy that a hypothesis is expected to have, (37), by frequency.
+    """The two terms of the expected energy (37) of a hypothesis, by frequency.
 
     ``|Φ|⁻² |K⋆^l K_d^r − K⋆^r K_d^l|² / B`` and ``σ² [(Σ_v |K⋆^v|² + σ²|Φ|²) / B + 1]``, where
     ``B = Σ_v |K_d^v|² + σ²|Φ|²``.
 
     Args:
         truth: ``K⋆``, the kernels' spectra at the true defocus size.
-        hypothesis: ``K_d``, at the size in question.
+        hypothesis: ``K_d``, those at the size in question.
         noise_variance: ``σ²``.
         prior: ``|Φ|²``, the inverse of the expected power of a sharp image.
     """
@@ -113,15 +112,15 @@ def expected_energy_of_noise(
     scene_power: Float[Array, "height width"] | Float[Array, ""] | float,
     ratio: Float[Array, "height width"] | Float[Array, ""] | float,
 ) -> EnergyTerms:
-    """The expected energy where the noise is not what the estimator assumes: (37) for any noise and ratio.
+    """(37) for any noise and ratio: the expected energy if the noise is not what the estimator assumes.
 
     ``p |K⋆^l K_d^r − K⋆^r K_d^l|² / B`` and ``p r Σ_v |K⋆^v|² / B + Σ_v σ_v² (1 − |K_d^v|² / B)``, where
     ``B = Σ_v |K_d^v|² + r``. With both ``σ_v²`` alike and ``p r = σ²`` this is (37).
 
     Args:
         truth: ``K⋆``, the kernels' spectra at the true defocus size.
-        hypothesis: ``K_d``, at the size in question.
-        variances: ``σ_v²``, the noise's mean variance in either view. For Poisson–Gaussian noise
+        hypothesis: ``K_d``, those at the size in question.
+        variances: ``σ_v²``, the noise's mean variance in each view. For Poisson–Gaussian noise
             ``a mean(I^v) + b``: only the mean light of a view enters.
         scene_power: ``p = E|C|²`` of the sharp image.
         ratio: ``r``, the noise-to-signal ratio that the estimator uses.
@@ -140,12 +139,12 @@ def evidence_correction(
     noise_variance: Float[Array, ""] | float,
     prior: Float[Array, "height width"] | Float[Array, ""] | float,
 ) -> Float[Array, "height width"]:
-    """What to subtract so that the expected energy is least at the true size, by frequency.
+    """The correction after whose subtraction the expected energy is least at the true size, by frequency.
 
     ``σ² log((2 + σ²|Φ|²) / B)``, zero without blur. The energy (26) is that of the best sharp image; the
     probability of the views given the size alone averages over all sharp images, and its negative logarithm
     is ``E(d)/σ² + Σ_f log B`` and a constant. Its expectation is least at the truth, by Gibbs' inequality,
-    whatever the truth is: unlike (5), nothing has been left out.
+    whatever the truth is: unlike (5), it neglects nothing.
     """
     ratio = noise_variance * prior
     return noise_variance * jnp.log((2 + ratio) / ((jnp.abs(hypothesis) ** 2).sum(0) + ratio))

@@ -24,6 +24,7 @@ from dpdefocus.optics.tiled_blur import BlurredMPI, group_size, kernels_by_tile,
 from dpdefocus.optics.tiling import Tiling, add_windows, margins, pad, pad_adjoint, tiles, windows
 from dpdefocus.paper import losses
 from dpdefocus.paper.bias import bias_correction
+from dpdefocus.paper.settings import LossSettings
 
 LOSSES = ("data", "auxiliary", "intensity", "alpha", "entropy")
 
@@ -95,7 +96,9 @@ def scene_of(
     )
 
 
-def _view_losses(blurred: BlurredMPI, observed, scene: Scene):
+def _view_losses(
+    blurred: BlurredMPI, observed: Float[Array, "group height width"], scene: Scene, constants: LossSettings
+) -> Float[Array, "2 group height width"]:
     """Data and auxiliary loss (8, 9) of one view in a group's tiles, ``[group, height, width]``."""
     visible = visibility(blurred.alphas)
     seen = blurred.alphas * visible
@@ -103,20 +106,20 @@ def _view_losses(blurred: BlurredMPI, observed, scene: Scene):
     bias = (seen * losses.by_layer(scene.bias, seen)).sum(0)
     return jnp.stack(
         [
-            losses.data_loss(rendered, observed, bias),
-            losses.auxiliary_loss(blurred.intensities, seen, observed, scene.bias),
+            losses.data_loss(rendered, observed, bias, constants.gamma),
+            losses.auxiliary_loss(blurred.intensities, seen, observed, scene.bias, constants.gamma),
         ]
     )
 
 
-def _group_losses(intensities, alphas, first, own_first, scene: Scene, tiling):
+def _group_losses(intensities, alphas, first, own_first, scene: Scene, tiling, constants):
     """The weighted losses of the group of tiles from number ``first`` on, summed over its pixels, and
     their total, of the windows of intensities and alphas. The scene's spectra have it at ``own_first``.
     """
     group = alphas.shape[1]
     observed, inside = tiles(scene.observed, first, group, tiling), tiles(scene.inside, first, group, tiling)
     (intensities, alphas), *blurred = mpi_tiles(intensities, alphas, scene.spectra, own_first, tiling)
-    left, right = (_view_losses(*view, scene) for view in zip(blurred, observed, strict=True))
+    left, right = (_view_losses(*view, scene, constants) for view in zip(blurred, observed, strict=True))
     of_views = scene.gain * 0.5 * (left + right)
 
     shares = transmittance(alphas)
@@ -128,9 +131,9 @@ def _group_losses(intensities, alphas, first, own_first, scene: Scene, tiling):
     maps = (
         of_views[0],
         of_views[1],
-        losses.intensity_loss(sharp_variance, layer_variances, shares[..., 1:-1, 1:-1]),
+        losses.intensity_loss(sharp_variance, layer_variances, shares[..., 1:-1, 1:-1], constants),
         losses.alpha_loss(
-            losses.local_variance(alpha_roots), losses.local_variance(share_roots), sharp_variance
+            losses.local_variance(alpha_roots), losses.local_variance(share_roots), sharp_variance, constants
         ),
         losses.entropy_loss(alpha_roots[..., 1:-1, 1:-1], share_roots[..., 1:-1, 1:-1]),
     )
@@ -138,12 +141,13 @@ def _group_losses(intensities, alphas, first, own_first, scene: Scene, tiling):
     return terms.sum(), terms
 
 
-@partial(jax.jit, static_argnames=("tiling",))
+@partial(jax.jit, static_argnames=("tiling", "constants"))
 def value_and_gradient(
     intensity_logits: Float[Array, "layers height width"],
     alpha_logits: Float[Array, "layers height width"],
     scene: Scene,
     tiling: Tiling,
+    constants: LossSettings = LossSettings(),
 ) -> tuple[
     Float[Array, " losses"], tuple[Float[Array, "layers height width"], Float[Array, "layers height width"]]
 ]:
@@ -151,7 +155,9 @@ def value_and_gradient(
     logits.
     """
     mesh = devices(intensity_logits.shape[0], tiling)
-    of_device = partial(_device_value_and_gradient, tiling=tiling, share=tiling.tiles // mesh.size)
+    of_device = partial(
+        _device_value_and_gradient, tiling=tiling, share=tiling.tiles // mesh.size, constants=constants
+    )
     by_layer = PartitionSpec(SHARES)
     return jax.shard_map(
         of_device,
@@ -162,7 +168,7 @@ def value_and_gradient(
     )(intensity_logits, alpha_logits, scene)
 
 
-def _device_value_and_gradient(intensity_logits, alpha_logits, scene, tiling, share):
+def _device_value_and_gradient(intensity_logits, alpha_logits, scene, tiling, share, constants):
     """A device's part of ``value_and_gradient``: its ``share`` of the tiles, and the logits of its layers."""
     padded = [
         jax.lax.all_gather(pad(jax.nn.sigmoid(logits), tiling), SHARES, tiled=True)
@@ -175,7 +181,7 @@ def _device_value_and_gradient(intensity_logits, alpha_logits, scene, tiling, sh
         gradients, terms = carry
         first = jax.lax.axis_index(SHARES) * share + own_first
         windowed = [windows(each, first, group, tiling) for each in padded]
-        (_, more), to_windows = of_group(*windowed, first, own_first, scene, tiling)
+        (_, more), to_windows = of_group(*windowed, first, own_first, scene, tiling, constants)
         gradients = [
             add_windows(gradient, to_window, first, tiling)
             for gradient, to_window in zip(gradients, to_windows, strict=True)

@@ -1,5 +1,4 @@
-"""The published optimisation of the multiplane image, as data and as a function (paper, Sec. 4; METHOD
-``paper``).
+"""The published optimisation of the multiplane image: Adam on logits, with checkpoints (paper, Sec. 4).
 
 Axes: layers first, back to front, then views (left, right) where there are two, height and width in
 pixels. The parameters are logits of intensities and alphas; the farthest layer's alpha is one, its logit
@@ -27,7 +26,7 @@ from jaxtyping import Array, Float, Int
 from dpdefocus.optics.kernels import scale_kernels
 from dpdefocus.optics.tiling import Tiling, tiling_of
 from dpdefocus.paper.objective import LOSSES, SHARES, Scene, devices, scene_of, value_and_gradient
-from dpdefocus.paper.settings import PublishedSettings, Schedule
+from dpdefocus.paper.settings import LossSettings, PublishedSettings, Schedule
 from dpdefocus.support.errors import InputError
 from dpdefocus.support.files import replacing, writable_folder
 from dpdefocus.support.progress_bar import progress
@@ -81,9 +80,15 @@ def _state_shares(state: State, mesh: Mesh) -> State:
     return jax.tree.map(lambda leaf: shares[leaf.ndim], state)
 
 
-@partial(jax.jit, static_argnames=("tiling", "schedule", "most"))
+@partial(jax.jit, static_argnames=("tiling", "schedule", "most", "constants"))
 def _advance(
-    state: State, scene: Scene, tiling: Tiling, schedule: Schedule, steps: Int[Array, ""], most: int
+    state: State,
+    scene: Scene,
+    tiling: Tiling,
+    schedule: Schedule,
+    steps: Int[Array, ""],
+    most: int,
+    constants: LossSettings,
 ) -> tuple[State, Float[Array, "most losses"], Int[Array, ""]]:
     """``steps`` iterations, no more than ``most``, fewer if the loss stops being finite; the losses
     before each.
@@ -99,7 +104,7 @@ def _advance(
 
     def step(carry):
         state, terms, done, _ = carry
-        now, gradient = value_and_gradient(*state.logits, scene, tiling)
+        now, gradient = value_and_gradient(*state.logits, scene, tiling, constants)
         updates, adam = optimiser.update(gradient, state.adam)
         logits = optax.apply_updates(state.logits, updates)
         return (
@@ -177,9 +182,7 @@ def fit_published(
         if watch is not None:
             watch(*layers_of(state))
 
-    state, history, diverged_at = _iterate(
-        state, history, scene, tiling, settings.schedule, checkpoint_every, keep
-    )
+    state, history, diverged_at = _iterate(state, history, scene, tiling, settings, checkpoint_every, keep)
     if diverged_at is not None:
         warnings.warn(
             f"the published optimisation diverged: its loss was not finite at iteration {diverged_at}. "
@@ -190,10 +193,19 @@ def fit_published(
     return *layers_of(state), History(history, diverged_at, time.perf_counter() - began)
 
 
-def _iterate(state, history, scene, tiling, schedule, checkpoint_every, save):
+def _iterate(
+    state: State,
+    history: np.ndarray,
+    scene: Scene,
+    tiling: Tiling,
+    settings: PublishedSettings,
+    checkpoint_every: int,
+    save: Callable[[State, np.ndarray], None],
+) -> tuple[State, np.ndarray, int | None]:
     """Iterate to the end; the last state, the losses before each iteration, and where it diverged, if it
     did.
     """
+    schedule = settings.schedule
     # Waiting for every iteration would leave an accelerator idle; a CPU is better served by an early
     # progress bar.
     at_once = 5 if jax.default_backend() == "cpu" else 50
@@ -203,7 +215,8 @@ def _iterate(state, history, scene, tiling, schedule, checkpoint_every, save):
     stops = [stop for stop in sorted(stops) if stop >= first] + [schedule.iterations]
     pieces = list(pairwise(stops))
     for begin, end in progress(pieces, "published optimisation"):
-        after, terms, done = _advance(state, scene, tiling, schedule, jnp.array(end - begin), at_once)
+        steps = jnp.array(end - begin)
+        after, terms, done = _advance(state, scene, tiling, schedule, steps, at_once, settings.loss)
         terms = np.asarray(terms[: int(done)])
         finite = np.isfinite(terms).all(1)
         if finite[0]:

@@ -1,10 +1,16 @@
-"""The published constants, and those that the authors set by hand for each of their scenes."""
+"""The published constants, and those that the authors set by hand for each of their scenes.
+
+Units: sizes are defocus sizes, in units of the calibrated kernels; light is that of views divided by their
+common maximum, at middle grey where that is said.
+"""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
+
+from dpdefocus.support.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -17,34 +23,101 @@ class Schedule:
 
 
 @dataclass(frozen=True)
-class PublishedSettings:
-    """The published constants. ``nearest``, ``farthest``, ``alpha`` and ``entropy`` were set by hand for
-    each scene.
+class LossSettings:
+    """The shape of the robust losses (Sec. 4.3, C.3).
 
     Args:
-        nearest, farthest: defocus sizes of the first and the last layer, in units of the calibrated kernels.
-        layers: how many layers, evenly spaced in defocus size.
+        gamma: γ, where ``ℓ`` turns from quadratic to linear, in intensity.
+        beta: β, the local contrast that counts as an edge (40).
+    """
+
+    gamma: float = 0.1
+    beta: float = 1 / 32
+
+
+@dataclass(frozen=True)
+class FinishSettings:
+    """The bilateral filter that finishes the sharp image, as the released program has it.
+
+    Args:
+        space: standard deviation in pixels.
+        value: standard deviation in intensity, at middle grey.
+        radius: of its window, in pixels.
+    """
+
+    space: float = 3.0
+    value: float = 0.05
+    radius: int = 9
+
+
+@dataclass(frozen=True)
+class RangeSettings:
+    """The layers' range where none is given: that of the default preset's map, within these bounds.
+
+    Args:
+        least_size: of the nearest layer. No layer of the published method is quite sharp.
+        least_range: between the nearest layer and the farthest.
+    """
+
+    least_size: float = 0.1
+    least_range: float = 0.1
+
+
+@dataclass(frozen=True)
+class PublishedSettings:
+    """The published constants. ``nearest``, ``farthest``, ``alpha`` and ``entropy`` were set by hand for
+    each scene (`HAND_SETTINGS`).
+
+    Args:
+        nearest, farthest: defocus sizes of the first and the last layer, both or neither; without them
+            they are found (`RangeSettings`).
+        layers: number of layers, evenly spaced in defocus size.
         data, auxiliary, intensity: weights of these losses.
-        alpha: weight of the alpha loss for twelve layers; it goes with the square of their number.
+        alpha: weight of the alpha loss for twelve layers; it grows with the square of their number.
         entropy: weight of the entropy loss, before it is divided by the entropy's maximum, log(layers).
-        noise_variance: ``σ²`` at middle grey, for views divided by their common maximum.
+        frame_height: lines of the frames that ``intensity`` and ``alpha`` are meant for (`for_frame`).
+        noise_variance: ``σ²`` at middle grey.
         prior: ``|Φ|²``.
         iterations: of Adam, while the learning rate falls exponentially from ``first_rate`` to ``last_rate``.
     """
 
-    nearest: float
-    farthest: float
+    nearest: float | None = None
+    farthest: float | None = None
     layers: int = 12
     data: float = 2.5e4
     auxiliary: float = 2.5e4
     intensity: float = 30.0
     alpha: float = 7.5e4
     entropy: float = 30.0
+    frame_height: int = 1008
     noise_variance: float = 5e-5
     prior: float = 1e2
     iterations: int = 10_000
     first_rate: float = 0.3
     last_rate: float = 0.1
+    loss: LossSettings = LossSettings()
+    finish: FinishSettings = FinishSettings()
+    range: RangeSettings = RangeSettings()
+
+    def __post_init__(self) -> None:
+        if (self.nearest is None) != (self.farthest is None):
+            raise InputError(
+                f"nearest {self.nearest}, farthest {self.farthest}: expected both sizes, or neither to have "
+                "them found"
+            )
+
+    def for_frame(self, height: int) -> "PublishedSettings":
+        """The settings with the smoothness weights that belong to frames of so many lines.
+
+        Both smoothness losses are means over the pixels of what lies along edges and outlines. Edges cover
+        a share of the pixels that is inversely proportional to the frame's height, so the weights of
+        intensity and alpha are multiplied by ``height / frame_height``: their balance with the data loss
+        stays that of the published frames. To use the plain weights on a smaller frame, say that they are
+        meant for it: ``PublishedSettings(frame_height=height)``.
+        """
+        share = height / self.frame_height
+        intensity, alpha = share * self.intensity, share * self.alpha
+        return replace(self, intensity=intensity, alpha=alpha, frame_height=height)
 
     @property
     def schedule(self) -> Schedule:

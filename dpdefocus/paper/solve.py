@@ -1,40 +1,49 @@
-"""The published method from a capture to its result: start, optimisation, finish.
+"""The published method from a capture to its result: optimisation, sharp image, map, finish.
 
 Axes: layers [layers, height, width], back to front; images [height, width]. Units: linear raw in [0, 1];
 defocus in units of the calibrated kernels.
 """
 
 from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from dpdefocus.fast.defocus import estimate_defocus
-from dpdefocus.fast.layers import layer_scales, published_range
-from dpdefocus.fast.settings import FastSettings
-from dpdefocus.fast.solve import at_middle_grey
+from dpdefocus.data.capture import MIDDLE_GREY, Calibration, Capture
 from dpdefocus.optics import mpi
-from dpdefocus.paper import optimise
-from dpdefocus.paper.settings import HAND_SETTINGS
+from dpdefocus.paper.optimise import fit_published
+from dpdefocus.paper.settings import FinishSettings, PublishedSettings
 
 
-def solve_published(capture, calibration, settings, checkpoint):
-    """The published optimisation, over the range set by hand, or else the one that `fast` finds."""
-    # The map is found in either case: it refuses swapped views before hours are spent on them.
-    gain, views, kernels = at_middle_grey(capture, calibration)
-    found = estimate_defocus(views, kernels, FastSettings(), capture.name).defocus
-    nearest, farthest = published_range(layer_scales(found, settings.layers))
-    settings = replace(settings, nearest=nearest, farthest=farthest)
-    if capture.name in HAND_SETTINGS:
-        by_hand = asdict(HAND_SETTINGS[capture.name])
-        by_scene = {each: by_hand[each] for each in ("nearest", "farthest", "alpha", "entropy")}
-        settings = replace(settings, **by_scene)
+def solve_published(
+    capture: Capture,
+    calibration: Calibration,
+    settings: PublishedSettings,
+    checkpoint: str | Path | None = None,
+) -> tuple[dict[str, Array], dict[str, Any]]:
+    """The published solution, and the settings that it was obtained with.
+
+    Args:
+        capture: two views.
+        calibration: the camera's kernels.
+        settings: with ``nearest`` and ``farthest``; the smoothness weights are those of the capture's
+            frame (`PublishedSettings.for_frame`).
+        checkpoint: a file to keep the optimisation's state in and resume from.
+
+    Raises:
+        InputError: layers out of order, or a checkpoint of something else.
+    """
+    settings = settings.for_frame(capture.views.shape[1])
     scales = settings.scales
-    intensities, alphas, history = optimise.fit_published(
+    intensities, alphas, history = fit_published(
         capture.views, calibration.kernels, scales, settings, checkpoint
     )
-    sharp = bilateral_filter(mpi.all_in_focus(intensities, alphas), gain)
+    gain = MIDDLE_GREY / float(capture.views.mean())
+    sharp = bilateral_filter(mpi.all_in_focus(intensities, alphas), gain, settings.finish)
     visible = mpi.transmittance(alphas)
     solved = {
         "all_in_focus": jnp.clip(sharp, 0, 1),
@@ -47,15 +56,28 @@ def solve_published(capture, calibration, settings, checkpoint):
     return solved, asdict(settings) | {"diverged_at": history.diverged_at}
 
 
-@jax.jit
+def within_range(settings: PublishedSettings, nearest: float, farthest: float) -> PublishedSettings:
+    """The settings with layers between two sizes that were found, within the bounds of `RangeSettings`.
+
+    Settings that name their sizes stay as they are.
+    """
+    if settings.nearest is not None:
+        return settings
+    nearest = max(nearest, settings.range.least_size)
+    return replace(settings, nearest=nearest, farthest=max(farthest, nearest + settings.range.least_range))
+
+
+@partial(jax.jit, static_argnames="settings")
 def bilateral_filter(
-    image: Float[Array, "height width"], gain: Float[Array, ""] | float
+    image: Float[Array, "height width"],
+    gain: Float[Array, ""] | float,
+    settings: FinishSettings = FinishSettings(),
 ) -> Float[Array, "height width"]:
-    """The finish of the published all-in-focus image: a bilateral filter, σ 3 pixels in space, 0.05 in value.
+    """The finish of the published all-in-focus image, by the released program: a bilateral filter.
 
     ``gain`` is the paper's s, 0.5 over the mean of the views: the value's σ is meant for the image times s.
     """
-    space, value, radius = 3.0, 0.05, 9
+    space, value, radius = settings.space, settings.value, settings.radius
     height, width = image.shape
     around = jnp.pad(image, radius, mode="edge")
 

@@ -19,7 +19,7 @@ class CheckFailed(AssertionError):
 
 
 def check_fails(check: Callable, *arguments) -> str:
-    """The message with which a check fails, as it must: for steps as printed that do not hold.
+    """Message of a check that must fail, as of a printed step that does not hold.
 
     Raises:
         CheckFailed: the check passes.
@@ -45,8 +45,8 @@ def check_algebra(name: str, left, right) -> None:
 
 
 def check_numbers(name: str, left, right, tolerance: float = ROUND_OFF) -> float:
-    """Two arrays agree to a tolerance relative to the largest entry; gives the largest difference, so
-    measured.
+    """Two arrays agree to a tolerance relative to the largest entry; returns the largest difference, relative
+    to that entry.
 
     Raises:
         CheckFailed: they do not, or have another shape, or are not finite.
@@ -80,9 +80,9 @@ def confidence_interval(samples, confidence: float = 0.99, jointly: int = 1) -> 
 def check_expectation(name: str, samples, expected, confidence: float = 0.99) -> int:
     """The mean over independent draws (first axis) agrees with what is expected, entry by entry.
 
-    All entries together must lie in their intervals at the given confidence, so the more entries, the wider.
-    Gives how many lie outside the interval that each has on its own, of which the confidence leads to expect
-    a few.
+    The intervals of all entries hold jointly at the given confidence, so they widen with the number of
+    entries. Returns how many entries lie outside their individual intervals; the confidence leads to expect a
+    few.
 
     Raises:
         CheckFailed: an entry lies outside.

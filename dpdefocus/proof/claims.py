@@ -1,8 +1,8 @@
 """Claims of lesson 3 about sampled noise and whole images, each a check that raises `CheckFailed`.
 
-What a claim rests on can be handed in (a transform, a renderer, a prediction), so that a wrong one can be
-seen to fail. Every check is deterministic for its seed and gives one line that says what holds. Axes and
-units as in `bias_trials`.
+What a claim depends on is an argument (a transform, a renderer, a prediction), so that a wrong one can be
+shown to fail. Every check is deterministic for its seed and returns one line that says what holds. Axes and
+units as in `trials`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -165,10 +165,10 @@ def energy_at_every_band(
 ) -> tuple[dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]], int]:
     """(28) → (37) on images: sampled energy against (37) in every band, for each family and hypothesis.
 
-    Gives for each family the ratio sampled / expected and the lower and upper end of its interval, each
-    [hypotheses, bands], and how many intervals would miss if each had its 99 % alone. The intervals given
-    hold all together at 99 % (Bonferroni), and every one of them must contain one. They rest on the
-    distribution of the energy (`energy_cumulants`) and not on its spread in the sample.
+    Returns for each family the ratio sampled / expected and the lower and upper end of its interval, each
+    [hypotheses, bands], and how many would miss of intervals that hold at 99 % one by one. The intervals
+    returned hold jointly at 99 % (Bonferroni), and each must contain one. They follow from the distribution
+    of the energy (`energy_cumulants`), not from its spread in the sample.
     """
     outside = (1 - CONFIDENCE) / 2
     joint = outside / (len(sampled.families) * len(sampled.sizes) * (sampled.rings.max() + 1))
@@ -181,7 +181,7 @@ def energy_at_every_band(
             cumulants = energy_cumulants(one.truth, one.hypothesis, *constants)
             draws = len(one.energies)
             spread = distribution_of_mean(cumulants, draws)
-            # The energy's scale is the unknown: its quantiles, by their mean, divide the ratio.
+            # The energy's scale is unknown: the ratio is divided by quantiles relative to their mean.
             at = [spread.ppf(share) / cumulants[0] for share in (1 - joint, joint, 1 - outside, outside)]
             low, high, alone_low, alone_high = (ratio / quantile for quantile in at)
             if not ((low <= 1) & (high >= 1)).all():
@@ -200,8 +200,8 @@ def energy_at_every_band(
 def energy_distribution(sampled: SampledBands, cumulants: Callable = energy_cumulants) -> str:
     """Energies of single captures are distributed as `energy_cumulants` says.
 
-    The first cumulant is (37) in every band; the rest by Kolmogorov's and Smirnov's test over all bands, all
-    families and hypotheses together at 99 %.
+    The first cumulant is (37) in every band; the distribution is tested by Kolmogorov's and Smirnov's test
+    over all bands, all families and hypotheses jointly at 99 %.
     """
     least = (1 - CONFIDENCE) / (len(sampled.families) * len(sampled.sizes))
     for family, samples in sampled.families.items():
@@ -210,7 +210,7 @@ def energy_distribution(sampled: SampledBands, cumulants: Callable = energy_cumu
             found = cumulants(one.truth, one.hypothesis, *constants)
             name = f"distribution of the energy, {family}, d = {size:g}"
             check_numbers(name, found[0], sampled.mean_energy(one), BY_BAND)
-            # Bands are independent, so that their places in their own distributions are one sample.
+            # Bands are independent, so that the values of their distribution functions form one sample.
             chance = kstest(distribution_of_mean(found, 1).cdf(one.energies).ravel(), "uniform").pvalue
             if not chance >= least:
                 raise CheckFailed(
@@ -222,7 +222,7 @@ def energy_distribution(sampled: SampledBands, cumulants: Callable = energy_cumu
 
 
 def curves_in_double(truth, hypotheses, noise_variance: float, prior: float) -> Curves:
-    """`expected_curves` by the proof's formulas in double precision: weak noise moves minima by little."""
+    """`expected_curves` by the proof's formulas in double precision: weak noise moves minima very little."""
     truth, hypotheses = (np.asarray(spectra, np.complex128) for spectra in (truth, hypotheses))
     f = Frequency(tuple(np.moveaxis(hypotheses, 1, 0)), tuple(truth), 0, (0, 0), noise_variance, prior)
     noise, shares = noise_term(f), f.ratio / f.B
@@ -249,7 +249,7 @@ def shift_by_weak_noise(
 ) -> WeakShift:
     """Weak noise moves the minimum towards small blur, by the noise's slope over the mismatch's curvature.
 
-    To first order: they agree to 30 %.
+    The first-order shift agrees with the exact one to 30 %.
     """
     sizes = true_size + 0.01 * np.arange(-20, 21)
     spectra = kernel_spectra(pupil, [true_size, *sizes], length)
@@ -265,9 +265,9 @@ def shift_by_weak_noise(
 
 
 def corrected_shifts(curves: Curves, sizes: np.ndarray, true_size: float) -> dict[str, float]:
-    """Shift of the minimum of (37) less each correction: (5) leaves about half, the evidence's leaves none.
+    """Shift of the minimum of (37) minus each correction: (5) leaves about half, the evidence's leaves none.
 
-    Nor does the whole second term, once taken off, which needs the true size.
+    Subtracting the whole second term leaves none either, but needs the true size.
     """
     shift = {which: float(minimum(sizes, curves.corrected(which))) - true_size for which in CORRECTIONS}
     exact = float(minimum(sizes, curves.mismatch)) - true_size
@@ -294,8 +294,8 @@ def shift_of_the_minimum(
 ) -> dict:
     """The estimator over many captures against the minimum of (37), by noise level and correction.
 
-    Gives for each correction (predicted shift, mean measured shift, half width of its 99 % interval), each
-    [levels]. All levels and corrections must agree together.
+    Returns for each correction (predicted shift, mean measured shift, half width of its 99 % interval), each
+    [levels]. All levels and corrections must agree jointly.
     """
     hypotheses = kernel_spectra(pupil, sizes, length)
     truth = kernel_spectra(pupil, [true_size], length)[0]
@@ -353,9 +353,7 @@ def photon_noise_covariance(
     apart: tuple[int, int] = (0, 1),
     conj: Callable = np.conj,
 ) -> str:
-    """But its frequencies are not independent: ``E N(f) N̄(g)`` is the variance map's transform at f − g,
-    over √n.
-    """
+    """Its frequencies are correlated: ``E N(f) N̄(g)`` is the variance map's transform at f − g, over √n."""
     noise = (sample_photons(seed, views, gain, offset, draws) - unitary(views))[:, 0]
     product = (noise * conj(np.roll(noise, apart, (1, 2)))).mean((1, 2))
     variance = unitary(gain * views[0] + offset)[apart] / views.shape[-1]

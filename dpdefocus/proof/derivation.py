@@ -1,11 +1,10 @@
-"""The proof of the expected energy (4) and the bias correction (5), step by step, with a check for each step.
+"""The formulas of the proof of the expected energy (4) and the bias correction (5), one function for each.
 
-Every formula is a function of one `Frequency`: of numbers, of arrays (one entry for each frequency) or of
-sympy symbols. A `Step` says that two formulas are equal, or equal on average over scene and noise. `check`
-proves it by algebra on symbols and tries it on random kernels; where it fails it raises `checks.CheckFailed`.
+Each is a function of one `Frequency`: of numbers, of arrays (one entry for each frequency) or of sympy
+symbols. `steps` says which of them are equal, or equal on average over scene and noise, and proves it.
 
 Symbols: v = l, r; K the kernels' transforms at the hypothesis d, K⋆ at the true size, C the scene, N the
-noise, σ² its variance, |Φ|² the prior, r = σ²|Φ|², ``B = Σ_v |K^v|² + r``, and two sums that keep returning,
+noise, σ² its variance, |Φ|² the prior, r = σ²|Φ|², ``B = Σ_v |K^v|² + r``, and two recurring sums,
 ``S = Σ_v K⋆^v K̄^v`` and ``n = Σ_v N^v K̄^v``. Transforms are unitary. Double precision, on the host.
 """
 
@@ -56,9 +55,7 @@ class Frequency(NamedTuple):
 
 
 def conj(x):
-    """Complex conjugate. A symbol and its conjugate are two independent unknowns, as Wirtinger's calculus has
-    it.
-    """
+    """Complex conjugate. A symbol and its conjugate are independent unknowns, as in Wirtinger calculus."""
     return x.xreplace(_conjugates()) if isinstance(x, sympy.Basic) else np.conj(x)
 
 
@@ -91,8 +88,8 @@ def sharp_estimate():
 
 
 def random_frequencies(seed: int, size: int = 9) -> Frequency:
-    """Arrays of a random case: positive kernels that sum to one, complex scene and noise, one entry a
-    frequency.
+    """Arrays of a random case, one entry for each frequency: positive kernels that sum to one, complex scene
+    and noise.
     """
     rng = np.random.default_rng(seed)
     kernels = rng.uniform(size=(4, size, size)) ** 4
@@ -106,8 +103,9 @@ def expectation(formula: Callable, f: Frequency):
     """Average over scene and noise of a formula quadratic in them, with ``E|C|² = 1/|Φ|²`` and ``E|N^v|² =
     σ²``.
 
-    C, N^l and N^r have mean zero and are uncorrelated, so of ``Σ_ij Q_ij x_i x̄_j`` only the squares stay,
-    and each coefficient ``Q_ii`` is the formula's value where that variable is one and the others are zero.
+    C, N^l and N^r have mean zero and are uncorrelated, so that of ``Σ_ij Q_ij x_i x̄_j`` only the squares
+    remain, and each coefficient ``Q_ii`` is the formula's value where that variable is one and the others are
+    zero.
     """
     one, zero = (sympy.Integer(1), sympy.Integer(0)) if isinstance(f.variance, sympy.Basic) else (1.0, 0.0)
     scene = formula(f._replace(scene=one, noise=(zero, zero)))
@@ -140,12 +138,12 @@ def completed_square(f, estimate):
 
 
 def eq30(f):
-    """(30): (26) with (27) put in, still in the observed views."""
+    """(30): (27) inserted into (26), still in the observed views."""
     return energy(f, minimiser(f))
 
 
 def eq31(f):
-    """(31): and the views written as scene and noise."""
+    """(31): (30) with the views written as scene and noise."""
     (kl, kr), (tl, tr), (nl, nr) = f.hypothesis, f.truth, f.noise
     estimate = ((tl * f.scene + nl) * conj(kl) + (tr * f.scene + nr) * conj(kr)) / f.B
     left = abs2(kl * estimate - (tl * f.scene + nl))
@@ -154,7 +152,7 @@ def eq31(f):
 
 
 def eq32(f):
-    """(32): scene and noise sorted apart, inside each square."""
+    """(32): scene and noise separated inside each square."""
     views = sum(
         abs2(f.scene * (k * f.S - t * f.B) / f.B + k * f.n / f.B - x)
         for k, t, x in zip(f.hypothesis, f.truth, f.noise, strict=True)
@@ -163,20 +161,20 @@ def eq32(f):
 
 
 def eq33(f):
-    """(33): the products of scene and noise dropped, which average to zero."""
+    """(33): without the products of scene and noise, which average to zero."""
     scene = sum(abs2(f.scene * (k * f.S - t * f.B) / f.B) for k, t in zip(f.hypothesis, f.truth, strict=True))
     noise = sum(abs2(k * f.n / f.B - x) for k, x in zip(f.hypothesis, f.noise, strict=True))
     return scene + noise + f.ratio * abs2(f.scene * f.S / f.B) + f.ratio * abs2(f.n / f.B)
 
 
 def scene_part(f):
-    """What (34) has of the scene, with ``E|C|² = |Φ|⁻²`` (25)."""
+    """The scene's part of (34), with ``E|C|² = |Φ|⁻²`` (25)."""
     views = sum(abs2((k * f.S - t * f.B) / f.B) for k, t in zip(f.hypothesis, f.truth, strict=True))
     return (views + f.ratio * abs2(f.S / f.B)) / f.prior
 
 
 def noise_part(f):
-    """What (34) has of the noise, put right: squares of moduli, ``|K^v|²``, where the print has ``K^v²``."""
+    """The noise's part of (34), corrected: squared moduli ``|K^v|²`` where the print has ``K^v²``."""
     kl, kr = f.hypothesis
     own = abs2((abs2(kl) + f.ratio) / f.B) + abs2((abs2(kr) + f.ratio) / f.B)
     other = 2 * abs2(kl * kr / f.B)  # the modulus does not see a conjugate
@@ -184,22 +182,22 @@ def noise_part(f):
 
 
 def own_noise(f):
-    """In view l, what multiplies its own noise in (33): ``K^l K̄^l / B − 1``."""
+    """Factor of a view's own noise in (33), for view l: ``K^l K̄^l / B − 1``."""
     return abs2(f.hypothesis[0]) / f.B - 1
 
 
 def own_noise_sorted(f):
-    """``−(|K^r|² + σ²|Φ|²) / B``."""
+    """The same factor, simplified: ``−(|K^r|² + σ²|Φ|²) / B``."""
     return -(abs2(f.hypothesis[1]) + f.ratio) / f.B
 
 
 def eq34(f):
-    """(34), put right."""
+    """(34), corrected."""
     return scene_part(f) + noise_part(f)
 
 
 def eq34_printed(f):
-    """(34) and (35) as printed: a kernel's square, ``K^v²``, where its squared modulus belongs."""
+    """(34) and (35) as printed: a kernel's square ``K^v²`` in place of its squared modulus."""
     kl, kr = f.hypothesis
     own = abs2((kl**2 + f.ratio) / f.B) + abs2((kr**2 + f.ratio) / f.B)
     other = 2 * abs2(kl * kr / f.B)  # the modulus does not see a conjugate
@@ -208,7 +206,7 @@ def eq34_printed(f):
 
 
 def scene_terms(f):
-    """The two sums over the scene in (35): mismatch of the kernels, and what the prior costs."""
+    """The two sums over the scene in (35): mismatch of the kernels, and cost of the prior."""
     (kl, kr), (tl, tr) = f.hypothesis, f.truth
     return (abs2(tl * kr - tr * kl) / f.B + f.ratio * (abs2(tl) + abs2(tr)) / f.B) / f.prior
 
@@ -225,7 +223,7 @@ def noise_polynomial(f):
 
 
 def eq35(f):
-    """(35), put right: scene simplified, noise as in (34)."""
+    """(35), corrected: scene simplified, noise as in (34)."""
     return scene_terms(f) + noise_part(f)
 
 
@@ -290,9 +288,7 @@ def averaged_residual_power(f):
 
 
 def covariance(f):
-    """Of the two views, given the kernels: ``E I^v Ī^w = K^v K̄^w / |Φ|² + σ² δ_vw``, as ((ll, lr), (rl,
-    rr)).
-    """
+    """Covariance of the views, given the kernels, ``K^v K̄^w / |Φ|² + σ² δ_vw``, as ((ll, lr), (rl, rr))."""
     kl, kr = f.hypothesis
     ll, rr = abs2(kl) / f.prior + f.variance, abs2(kr) / f.prior + f.variance
     return (ll, kl * conj(kr) / f.prior), (kr * conj(kl) / f.prior, rr)
@@ -334,13 +330,13 @@ def noise_term_at_truth(f):
 
 
 def noise_of_both_views(f):
-    """``σ² (B⋆ / B⋆ + 1) = 2σ²``: at the truth the term's numerator is its own denominator."""
+    """``σ² (B⋆ / B⋆ + 1) = 2σ²``: at the truth the term's numerator equals its denominator."""
     at_truth = f._replace(hypothesis=f.truth)
     return f.variance * (at_truth.B / at_truth.B + 1)
 
 
 def dropped_and_kept(f):
-    """The second term: what (5) keeps, ``σ² σ²|Φ|²/B``, what it leaves out, ``σ² Σ_v |K⋆^v|²/B``, and C₂."""
+    """The second term as what (5) keeps, ``σ² σ²|Φ|²/B``, what it drops, ``σ² Σ_v |K⋆^v|²/B``, and C₂."""
     kept = f.variance * f.ratio / f.B
     left_out = f.variance * sum(abs2(t) for t in f.truth) / f.B
     return kept + left_out + f.variance

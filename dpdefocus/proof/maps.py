@@ -1,7 +1,7 @@
 """Noise bias on whole captures: defocus of each pixel with and without the correction, and where it helps.
 
 Axes: views [views, height, width], left first; maps and energies [..., height, width]; tiles and spectra as
-in `overlap`. Defocus in units of the calibrated kernels. Energies are squares of the views' unit, which
+in `blended_tiles`. Defocus in units of the calibrated kernels. Energies are squares of the views' unit, which
 is that of the published program: the largest value of either view is one.
 """
 
@@ -14,7 +14,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from dpdefocus.data.capture import MIDDLE_GREY, Calibration, Capture
-from dpdefocus.fast.defocus import REACH, estimate_defocus
+from dpdefocus.fast.defocus import estimate_defocus
+from dpdefocus.fast.settings import FAST
 from dpdefocus.fast.solve import at_middle_grey, measure_noise
 from dpdefocus.fast.wiener import cross_residual, local_energy
 from dpdefocus.optics.blended_tiles import Overlap, blend, cut, frequencies, mirrored
@@ -23,7 +24,8 @@ from dpdefocus.proof.trials import CORRECTIONS, minimum
 from dpdefocus.simulation.simulate import Simulated
 from dpdefocus.solver import PRESETS
 
-# Sizes tried for any scene, in units of the calibrated kernels: all that the paper's ranges set by hand hold.
+# Sizes tried for every scene, in units of the calibrated kernels: they cover the ranges that the paper set by
+# hand.
 SIZES = np.linspace(0.1, 1.6, 16, dtype=np.float32)
 
 
@@ -45,21 +47,20 @@ def plane_energies(
     border: int,
     window: float,
 ) -> PlaneEnergies:
-    """The energy (26) of a single plane around each pixel, for each hypothesis, and what (5) takes off.
+    """The energy (26) of a single plane around each pixel, for each hypothesis, and the corrections of it.
 
-    By Lagrange's identity the energy at its minimiser is ``|I^l K^r − I^r K^l|²/B + r Σ_v |I^v|²/B`` with
-    ``B = Σ_v |K^v|² + r``: the powers of three images, each a linear filter of the views. So they are taken
-    back to the pixels, squared, and averaged over a window; nothing is optimised, nothing is smoothed. The
-    corrections, ``mean_f r/B`` (5) and ``mean_f log((2 + r)/B)``, are means over the grid and over the same
-    frequencies.
+    By Lagrange's identity the energy at its minimiser is ``|I^l K^r − I^r K^l|²/B + r Σ_v |I^v|²/B`` with ``B
+    = Σ_v |K^v|² + r``: the powers of three images, each a linear filter of the views. So they are transformed
+    back to pixels, squared, and averaged over a window; nothing is optimised or smoothed. The corrections,
+    ``mean_f r/B`` (5) and ``mean_f log((2 + r)/B)``, are means over the grid and over the same frequencies.
 
     Args:
-        views: their means taken off; the light of a plain surface says nothing about its blur.
+        views: without their means; the light of a plain surface says nothing about its blur.
         kernels: the calibration, size 1.
         sizes: the hypotheses.
         ratio: ``r = σ²|Φ|²``.
         overlap: tiles of the views.
-        border: pixels along the frame that a window does not rest on.
+        border: width in pixels of the frame's rim that windows leave out.
         window: standard deviation of the Gaussian window, in pixels.
     """
     fy, fx = frequencies(overlap)
@@ -93,13 +94,13 @@ def plane_maps(
     """Defocus maps of a capture for each of `CORRECTIONS`: for each pixel the size of least energy.
 
     As in the published program the views are divided by their largest value, and the correction is multiplied
-    by their mean over middle grey, 0.5. Where ``B(d)`` grows with d a corrected minimum cannot lie below the
-    uncorrected one: what a capture tells is how far it moves, and whether towards the truth.
+    by their mean over middle grey, 0.5. If ``B(d)`` grows with d, a corrected minimum cannot lie below the
+    uncorrected one: a capture only shows how far it moves, and whether towards the truth.
     """
     views = capture.views / capture.views.max()
     variance = noise_variance * float(views.mean()) / MIDDLE_GREY
     kernels = centre_kernels(jnp.asarray(calibration.kernels))
-    reach = kernel_reach(kernels, REACH)
+    reach = kernel_reach(kernels, FAST.reach)
     margin = int(np.ceil(2 * reach * float(sizes[-1])))
     overlap = Overlap(*views.shape[1:], *kernels.shape[:2], margin)
     centred_views = jnp.asarray(views - views.mean((1, 2), keepdims=True))
@@ -122,13 +123,13 @@ def plane_maps(
 def with_photon_noise(
     clean: Float[np.ndarray, "views height width"], noise_variance: float, seed: int
 ) -> Float[np.ndarray, "views height width"]:
-    """Views with photon noise and no other, in linear raw as they were.
+    """Views with photon noise only, in linear raw as before.
 
-    A photo-electron is worth ``a = σ² mean(I) / 0.5²`` of linear raw. Multiplied by ``0.5 / mean(I)``, as
-    the solver does, the views so have the noise variance ``2 σ² I``: σ² where they are middle grey, of
-    ``0.5² / σ²`` photo-electrons. Their number is taken as normally distributed, since a generator of Poisson
-    numbers that meets another last digit of the light, on another machine, goes on with other noise. Light
-    stays at or above zero; nothing is cut off at the top.
+    A photo-electron is ``a = σ² mean(I) / 0.5²`` of linear raw. Multiplied by ``0.5 / mean(I)``, as in the
+    solver, the views then have the noise variance ``2 σ² I``: σ² at middle grey, which is ``0.5² / σ²``
+    photo-electrons. Their number is drawn from a normal distribution: a generator of Poisson numbers whose
+    input differs in its last digit, as on another machine, continues with other noise. Light stays at or
+    above zero; nothing is clipped at the top.
 
     Args:
         clean: views without noise.
@@ -137,14 +138,14 @@ def with_photon_noise(
     """
     light = np.maximum(clean, 0).astype(np.float64)
     electron = noise_variance * light.mean() / MIDDLE_GREY**2
-    # A stream of its own: textures are drawn from the generator of the seed itself.
+    # A stream of its own: the generator of the seed itself draws the textures.
     rng = np.random.default_rng((seed, 1))
     noisy = light + np.sqrt(electron * light) * rng.normal(size=light.shape)
     return np.maximum(noisy, 0).astype(np.float32)
 
 
 def noisy_capture(simulated: Simulated, noise_variance: float, seed: int) -> tuple[Capture, Calibration]:
-    """What is simulated, `with_photon_noise` only, as a capture; no pixel of it is saturated."""
+    """The simulated views `with_photon_noise` only, as a capture in which no pixel is saturated."""
     views = with_photon_noise(simulated.clean_views, noise_variance, seed)
     name = f"simulated, noise variance {noise_variance:g}"
     return Capture(views, name, np.zeros_like(simulated.saturated)), Calibration(simulated.kernels)
@@ -152,7 +153,9 @@ def noisy_capture(simulated: Simulated, noise_variance: float, seed: int) -> tup
 
 def map_error(capture: Capture, calibration: Calibration, simulated: Simulated, preset: str) -> float:
     """Mean absolute error of the defocus map that a preset's settings give, in units of the kernels."""
-    gain, views, kernels = at_middle_grey(capture, calibration)
-    noise = measure_noise(capture, PRESETS[preset], gain)
-    found = estimate_defocus(views, kernels, PRESETS[preset], capture.name, noise)
+    settings = PRESETS[preset]
+    gain, views = at_middle_grey(capture)
+    kernels = centre_kernels(jnp.asarray(calibration.kernels))
+    noise = measure_noise(capture, settings, gain)
+    found = estimate_defocus(views, kernels, settings, capture.name, noise)
     return float(np.abs(np.asarray(found.defocus) - simulated.defocus_map).mean())

@@ -104,10 +104,10 @@ STEPS = {
 
 
 def check(step: Step, seed: int = 0) -> str:
-    """Proves a step by algebra, and tries it on random kernels. Gives a line that says so.
+    """Prove a step by algebra, and test it on random kernels. Returns a line that says so.
 
     Raises:
-        CheckFailed: either does not come out.
+        CheckFailed: the proof or the test fails.
     """
     check_algebra(step.name, *step.sides(symbols(), sharp_estimate()))
     f = random_frequencies(seed)

@@ -1,9 +1,9 @@
 """Experiments on noise bias: kernels over defocus, sampled captures, the estimator over many of them.
 
 Axes: spectra [n, views, size, size], full transforms of square periodic images; transforms of images are
-unitary. Defocus sizes d are radii in pixels. Everything is periodic, so that (20) holds exactly: what is left
-between theory and trial is noise, not a border. Random numbers come from NumPy generators, the same on every
-machine.
+unitary. Defocus sizes d are radii in pixels. Everything is periodic, so that (20) holds exactly: theory and
+trial differ by noise only, not by effects of a border. Random numbers come from NumPy generators, the same on
+every machine.
 """
 
 from typing import NamedTuple
@@ -18,6 +18,7 @@ from dpdefocus.fast.wiener import hypothesis_energy
 from dpdefocus.optics.pupil import Pupil, butterworth, field_varying, half_discs, translating_disc
 from dpdefocus.paper import bias
 from dpdefocus.support.errors import InputError
+from dpdefocus.support.parabola import fit_parabola
 
 CORRECTIONS = ("none", "(5)", "evidence")
 SIZES_AT_ONCE = 8  # of one compiled program, which serves any number of sizes
@@ -59,8 +60,8 @@ def kernel_spectra(pupil: Pupil, sizes, length: int) -> Complex[np.ndarray, "n v
 
 
 def unitary(images):
-    """The transform in which white noise of variance σ² has power σ² at every frequency, and sums of squares
-    stay.
+    """The unitary transform: white noise of variance σ² has power σ² at every frequency, and sums of squares
+    are kept.
     """
     return np.fft.fft2(images, norm="ortho")
 
@@ -68,7 +69,7 @@ def unitary(images):
 def sample_views(
     seed: int, truth: Complex[np.ndarray, "views size size"], noise_variance: float, prior: float, draws: int
 ) -> Complex[np.ndarray, "draws views size size"]:
-    """Captures by the model of the proof, as spectra: a white scene of power 1/|Φ|², blurred, and noise."""
+    """Spectra of captures under the proof's model: a white scene of power 1/|Φ|², blurred, plus noise."""
     rng = np.random.default_rng(seed)
     shape = truth.shape[-2:]
     scene = unitary(rng.normal(size=(draws, 1, *shape))) / np.sqrt(prior)
@@ -115,7 +116,7 @@ class Curves(NamedTuple):
         return self.mismatch + self.noise
 
     def corrected(self, which: str):
-        """(37) less one of `CORRECTIONS`."""
+        """(37) minus one of `CORRECTIONS`."""
         return self.energy - self.correction(which)
 
     def correction(self, which: str):
@@ -127,13 +128,18 @@ def expected_curves(truth, hypotheses, noise_variance: float, prior: float) -> C
     """(37) term by term, (5) and the evidence's correction, for kernels [views, ...] and hypotheses [n,
     views, ...].
     """
-    # One type of numbers, lest a NumPy scalar have the program compiled a second time.
+    # Plain floats: a NumPy scalar would make JAX compile the program a second time.
     found = _curves(truth, hypotheses, float(noise_variance), float(prior))
     return Curves(*(np.asarray(each, np.float64) for each in found))
 
 
 @jax.jit
-def _curves(truth, hypotheses, noise_variance, prior):
+def _curves(
+    truth: Complex[Array, "views ..."],
+    hypotheses: Complex[Array, "n views ..."],
+    noise_variance: Float[Array, ""],
+    prior: Float[Array, ""],
+) -> tuple[Float[Array, " n"], ...]:
     def at(kernels):
         terms = bias.expected_energy(truth, kernels, noise_variance, prior)
         ratio = noise_variance * prior
@@ -145,19 +151,13 @@ def _curves(truth, hypotheses, noise_variance, prior):
 
 
 def minimum(sizes, curves):
-    """Where curves [..., n] over evenly spaced sizes are least: a parabola through the least value's
-    neighbours.
+    """Minimiser of curves [..., n] over evenly spaced sizes, to a fraction of their step.
 
-    At either end of the range it is the end itself.
+    It is the vertex of the parabola through the least value and its neighbours, or an end of the range.
     """
     curves = np.asarray(curves, np.float64)
-    at = curves.argmin(-1)
-    inner = np.clip(at, 1, len(sizes) - 2)
-    before, here, after = (np.take_along_axis(curves, (inner + i)[..., None], -1)[..., 0] for i in (-1, 0, 1))
-    curvature = before - 2 * here + after
-    offset = 0.5 * (before - after) / np.where(curvature > 0, curvature, 1)
-    fine = np.asarray(sizes)[inner] + (sizes[1] - sizes[0]) * offset
-    return np.where(inner == at, fine, np.asarray(sizes)[at])
+    costs = curves.reshape(-1, curves.shape[-1]).T
+    return fit_parabola(costs, np.asarray(sizes, np.float64)).size.reshape(curves.shape[:-1])
 
 
 def shift_of_first_order(sizes, curves: Curves, true_size: float) -> float:
@@ -172,7 +172,7 @@ def shift_of_first_order(sizes, curves: Curves, true_size: float) -> float:
 
 
 def frequency_bands(length: int, bands: int) -> Int[np.ndarray, "length length"]:
-    """Number of the ring that each frequency lies in: rings of equal width up to the diagonal's end."""
+    """Index of the ring in which each frequency lies: rings of equal width up to the diagonal's end."""
     f = np.fft.fftfreq(length)
     radius = np.hypot(f[:, None], f)
     return np.minimum((radius / radius.max() * bands).astype(int), bands - 1)
@@ -196,7 +196,11 @@ def energy_by_band(
 
 
 @jax.jit
-def _energy_by_frequency(observed, kernels, ratio):
+def _energy_by_frequency(
+    observed: Complex[Array, "draws views height width"],
+    kernels: Complex[Array, "views height width"],
+    ratio: Float[Array, ""],
+) -> Float[Array, "draws height width"]:
     ratios = jnp.full(kernels.shape[-2:], ratio, jnp.float32)
     return jax.vmap(lambda one: hypothesis_energy(one, kernels, ratios))(observed)
 
@@ -212,9 +216,9 @@ def energy_cumulants(
 
     At each frequency the energy is a quadratic form ``Iᴴ M I`` in the two views, ``M = 1 − K Kᴴ/B``, which
     are Gaussian with the covariance ``Σ = K⋆ K⋆ᴴ/|Φ|² + σ²``. Its n-th cumulant is ``(n−1)! tr (Σ M)ⁿ``; the
-    first is (37). A real image has each frequency twice, f and −f: a band of m frequencies is the mean of
-    m/2 independent energies, or for their own mirror images of half a one, of twice the spread, so that
-    ``κ_n = (n−1)!/2 Σ_f tr (2 Σ M / m)ⁿ``.
+    first is (37). A real image has each frequency twice, f and −f: a band of m frequencies is the mean of m/2
+    independent energies (a frequency that is its own mirror image counts as half a one, of twice the spread),
+    so that ``κ_n = (n−1)!/2 Σ_f tr (2 Σ M / m)ⁿ``.
     """
     kernels, true = (np.asarray(x, np.complex128) for x in (hypothesis, truth))
     one = np.eye(2)
@@ -262,10 +266,10 @@ def local_energies(
     ratio: Float[Array, ""] | float,
     window: Float[Array, ""] | float,
 ) -> Float[Array, "draws n size"]:
-    """Energy of each hypothesis by column: of each pixel, windowed along the row, mean over the rows.
+    """Energy of each hypothesis by column: of each pixel, windowed along the row, averaged over the rows.
 
     The energy splits into ``|I^l K^r − I^r K^l|²/B + r Σ_v |I^v|²/B``; each of the three is the power of a
-    filtered image, which is taken back to the pixels. The window is a Gaussian of σ = `window` pixels,
+    filtered image, which is transformed back to pixels. The window is a Gaussian of σ = `window` pixels,
     periodic.
     """
     size = observed.shape[-1]

@@ -1,3 +1,4 @@
+from .devices import cores as cores, share_among_cores as share_among_cores
 from .errors import InputError as InputError
 from .files import (
     existing_file as existing_file,
@@ -8,7 +9,7 @@ from .files import (
     writable_folder as writable_folder,
     write_image as write_image,
 )
-from .progress_bar import Bar as Bar, is_batch as is_batch, progress as progress
 from .memory import peak as peak, release as release
-from .devices import cores as cores, share_among_cores as share_among_cores
+from .nested import adjust as adjust, flatten as flatten
 from .parabola import Parabola as Parabola, fit_parabola as fit_parabola
+from .progress_bar import Bar as Bar, is_batch as is_batch, progress as progress

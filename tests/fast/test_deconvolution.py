@@ -4,13 +4,20 @@ import pytest
 
 from dpdefocus import fast
 from dpdefocus.fast import deconvolution
-from dpdefocus.fast import deconvolution as deblur_room
 from dpdefocus.fast.layers import layer_weights
+from dpdefocus.fast.settings import DeconvolutionSettings, SplittingSettings
 from dpdefocus.fast.wiener import noise_to_signal, wiener_estimate
 from dpdefocus.optics.kernels import scaled_spectra
 
 SCALES = jnp.array([1.0, 0.8, 0.6, 0.4])
 MISFIT = 1e-4
+
+
+def deblur(views, kernels, scales, weights, reach, sparsity, tolerance, **others):
+    """The library's, with margins for these layers and some settings changed."""
+    settings = DeconvolutionSettings(sparsity=sparsity, residual_tolerance=tolerance, **others)
+    margin = fast.tile_margin(reach, scales)
+    return fast.deblur(views, kernels, scales, weights, reach, margin, settings)
 
 
 def gaussian_views(size, deviation, parallax):
@@ -50,7 +57,7 @@ def test_residuals_are_averaged_around_their_own_pixel(tile, core):
     np.testing.assert_allclose(means[5] @ line, (weight * line).sum() / weight.sum(), rtol=1e-5)
 
 
-def test_deconvolution_lowers_its_objective(monkeypatch):
+def test_deconvolution_lowers_its_objective():
     """Below the objective of the blurred views, the Wiener estimate, perturbed solutions and, for gradients
     sparser than total variation's, of total variation's solution; that one is not far above the truth.
 
@@ -75,11 +82,13 @@ def test_deconvolution_lowers_its_objective(monkeypatch):
     def error(image):
         return np.abs(np.asarray(image) - sharp).mean()
 
-    sparsest = fast.SPARSENESS
+    sparsest = SplittingSettings().sparseness
     found = {}
     for exponent in (1.0, sparsest):
-        monkeypatch.setattr(deblur_room, "SPARSENESS", exponent)
-        found[exponent] = np.asarray(fast.sparse_deconvolution(spectra, kernels, shape, fy, fx, sparsity))
+        splitting = SplittingSettings(sparseness=exponent)
+        found[exponent] = np.asarray(
+            fast.sparse_deconvolution(spectra, kernels, shape, fy, fx, sparsity, splitting)
+        )
         at_solution = objective(found[exponent], exponent)
         assert at_solution < 0.7 * objective(np.asarray(start), exponent)
         assert at_solution < objective(np.asarray(views.mean(0)), exponent)
@@ -99,7 +108,7 @@ def test_one_plane_comes_back_sharp_without_seams():
     views = jnp.fft.irfft2(jnp.fft.rfft2(sharp)[None] * response, s=(72, 96))
     grid = jnp.asarray(np.broadcast_to(kernels, (2, 3, *kernels.shape)))
     weights = layer_weights(jnp.full((72, 96), 0.8), SCALES)
-    found = np.asarray(fast.deblur(alike(views), grid, SCALES, weights, 6.0, 1e-4, MISFIT)[0])
+    found = np.asarray(deblur(alike(views), grid, SCALES, weights, 6.0, 1e-4, MISFIT)[0])
     inside = np.s_[10:-10, 10:-10]
     before = np.abs(np.asarray(views.mean(0)) - sharp)[inside].mean()
     after = np.abs(found - sharp)[inside]
@@ -114,11 +123,11 @@ def test_sizes_that_the_grid_does_not_divide(grid):
     tiles = jnp.asarray(np.broadcast_to(kernels, (*grid, *kernels.shape)))
     views = jnp.full((2, 41, 53), 0.5)
     weights = layer_weights(jnp.full((41, 53), 0.6), SCALES)
-    found = fast.deblur(alike(views), tiles, SCALES, weights, 3.0, 1e-3, MISFIT)[0]
+    found = deblur(alike(views), tiles, SCALES, weights, 3.0, 1e-3, MISFIT)[0]
     np.testing.assert_allclose(found, 0.5, atol=1e-3)
 
 
-def test_too_much_blur_is_not_undone(monkeypatch):
+def test_too_much_blur_is_not_undone():
     """A plane at 0.7 that is taken for 1.1: the share goes to the layer that explains it.
 
     Among the layers tried must be those a little nearer; the nearest of all undoes too little.
@@ -134,18 +143,14 @@ def test_too_much_blur_is_not_undone(monkeypatch):
     right = jnp.full((60, 120), 0.7)
     wrong = jnp.full((60, 120), 1.1)
 
-    def error(sizes, misfit):
+    def error(sizes, tolerance, **others):
         weights = layer_weights(sizes, scales)
         each = jnp.broadcast_to(views, (len(scales), *views.shape))
-        found = np.asarray(fast.deblur(each, grid, scales, weights, 6.0, 1e-4, misfit)[0])
+        found = np.asarray(deblur(each, grid, scales, weights, 6.0, 1e-4, tolerance, **others)[0])
         return np.abs(found - sharp)[12:-12, 12:-12].mean()
 
     known, trusted, guarded = error(right, MISFIT), error(wrong, 1e6), error(wrong, MISFIT)
-    # The compiled rule holds the rivals that it was compiled with.
-    fast.reassign_to_nearer_layers.clear_cache()
-    monkeypatch.setattr(deblur_room, "NEARER", ())
-    with_the_nearest_only = error(wrong, MISFIT)
-    fast.reassign_to_nearer_layers.clear_cache()
+    with_the_nearest_only = error(wrong, MISFIT, nearer=())
     assert min(trusted, with_the_nearest_only) > 1.8 * known
     assert with_the_nearest_only < 3 * known  # soft, not black
     assert guarded < 1.1 * known
@@ -168,7 +173,7 @@ def test_no_step_where_the_tiles_of_the_grid_meet():
     sizes = jnp.broadcast_to(jnp.where(jnp.arange(180) < 120, 1.1, 0.5), sharp.shape)
     each = jnp.broadcast_to(views, (len(scales), *views.shape))
     weights = layer_weights(sizes, scales)
-    found, shares = map(np.asarray, fast.deblur(each, grid, scales, weights, 6.0, 1e-4, MISFIT))
+    found, shares = map(np.asarray, deblur(each, grid, scales, weights, 6.0, 1e-4, MISFIT))
     np.testing.assert_allclose(shares.sum(0), 1, atol=1e-5)
     moved = shares[2:, 12:-12, :115].sum(0)  # from 1.1 to layers at least two nearer
     assert moved.mean() > 0.5 and not weights[2:, :, :115].any()
@@ -183,8 +188,8 @@ def shares(weights, unexplained, misfit):
     last = len(weights) - 1
     found = np.zeros_like(weights)
     for layer, y, x in np.ndindex(weights.shape):
-        line = [min(layer + step, last) for step in (0, *fast.NEARER)] + [last]
-        limit = fast.LEEWAY * min(unexplained[rival, y, x] for rival in line) + misfit
+        line = [min(layer + step, last) for step in (0, *DeconvolutionSettings().nearer)] + [last]
+        limit = DeconvolutionSettings().leeway * min(unexplained[rival, y, x] for rival in line) + misfit
         share = weights[layer, y, x]
         for rival in line:
             kept = share * min(max(2 - unexplained[rival, y, x] / limit, 0), 1)
@@ -225,5 +230,5 @@ def test_views_that_are_sharp_already_are_left_alone():
     sharp = jnp.asarray(np.kron(np.random.default_rng(7).random((6, 8)), np.ones((6, 6))), jnp.float32)
     views = jnp.broadcast_to(sharp, (2, *sharp.shape))
     weights = layer_weights(jnp.full(sharp.shape, 0.6), SCALES)
-    found = fast.deblur(alike(views), jnp.asarray(kernels), SCALES, weights, 0.0, 1e-6, MISFIT)[0]
+    found = deblur(alike(views), jnp.asarray(kernels), SCALES, weights, 0.0, 1e-6, MISFIT)[0]
     np.testing.assert_allclose(found, sharp, atol=0.02)

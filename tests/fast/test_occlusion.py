@@ -3,16 +3,10 @@ import numpy as np
 import pytest
 
 from dpdefocus.fast.layers import layer_weights
-from dpdefocus.fast.occlusion import (
-    BLOCK,
-    COVERAGE,
-    DEPTH_GAP,
-    NOISE,
-    TEXTURE_BLOCK,
-    fill,
-    remove_occluders,
-    texture,
-)
+from dpdefocus.fast.occlusion import fill, remove_occluders, texture
+from dpdefocus.fast.settings import LayerSettings, OcclusionSettings
+
+SETTINGS, DEPTH_GAP = OcclusionSettings(), LayerSettings().depth_gap
 
 SCALES = jnp.array([1.0, 0.8, 0.6, 0.4])
 
@@ -53,8 +47,8 @@ def test_what_contrast_and_texture_leave_of_a_checkerboard(step):
     brighter = np.array([step, 0.5 * step])
     views = views.at[:, :, :20].set(0.4 + brighter[:, None, None])
     without = np.asarray(remove_occluders(views, SCALES, weights, 5.0))[0, :, :, 20:21]
-    spill = (COVERAGE * brighter) ** 2
-    share = (spill / (spill + 0.05**2 + NOISE)).mean()
+    spill = (SETTINGS.coverage * brighter) ** 2
+    share = (spill / (spill + 0.05**2 + SETTINGS.noise)).mean()
     contrast = np.abs(np.diff(without, axis=1)).mean() / 0.1
     np.testing.assert_allclose(contrast, 1 - share, atol=2e-3)
 
@@ -90,8 +84,8 @@ def test_light_of_near_layers_reaches_half_their_kernels(reach, covered):
     views, weights = beside(1.0, stripes)
     without = np.asarray(remove_occluders(views, SCALES, weights, reach))
     contrast = np.abs(np.diff(without[0], axis=2)).mean((0, 1)) / 1e-4
-    assert (contrast[21 : covered - BLOCK // 2] < 0.4).all()
-    np.testing.assert_allclose(contrast[covered + BLOCK :], 1, atol=0.1)
+    assert (contrast[21 : covered - SETTINGS.block // 2] < 0.4).all()
+    np.testing.assert_allclose(contrast[covered + SETTINGS.block :], 1, atol=0.1)
 
 
 def test_layers_closer_than_the_gap_are_one_surface():
@@ -105,7 +99,7 @@ def test_layers_closer_than_the_gap_are_one_surface():
 
 def test_texture_is_the_variance_of_what_is_known():
     rng = np.random.default_rng(3)
-    side = 16 * TEXTURE_BLOCK
+    side = 16 * SETTINGS.texture_block
     deviation = np.where(np.arange(side) < side // 2, 0.1, 0.3)
     values = 0.5 + deviation * rng.standard_normal((2, side, side))
     known = np.ones((side, side), np.float32)

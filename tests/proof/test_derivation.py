@@ -10,7 +10,7 @@ import pytest
 import sympy
 
 from dpdefocus import proof
-from dpdefocus.proof import derivation as derivation_room
+from dpdefocus.proof import derivation as derivation_room, steps
 from dpdefocus.proof.checks import CheckFailed, check_algebra, check_expectation, check_fails, check_numbers
 from dpdefocus.proof.derivation import Frequency, abs2, conj, expectation
 from dpdefocus.proof.steps import STEPS, Step, check
@@ -117,7 +117,7 @@ def test_broken_shorthands_are_found(shorthand, monkeypatch):
 def test_a_broken_average_is_found(monkeypatch):
     averaged = [step for step in STEPS.values() if step.average]
     for what, changed in broken(expectation):
-        monkeypatch.setattr(derivation_room, "expectation", changed)
+        monkeypatch.setattr(steps, "expectation", changed)
         assert any(fails(step) for step in averaged), f"nobody noticed a changed {what}"
         monkeypatch.undo()
 
