@@ -11,14 +11,12 @@
 #                                        with DATA=<folder> on the scenes there
 #   make site                            the lessons as pages that need no program behind them
 #   make student                         copies of the lessons without the solutions
-#   make test                            the tests
+#   make test                            style, order of imports, and the tests
 #   make bench                           time and memory of the solver, as JSON (also: DATA=<folder> SCENE=001)
 #   make notebooks                       run the lessons, and keep their outputs in notebooks/
 #   make clean                           remove .venv/, out/ and what tools leave behind
 
 PYTHON ?= python3
-# Where a target writes to, unless OUT says where
-out = $(or $(OUT),out/$@)
 
 known := PYTHON DATA SCENE LEFT RIGHT CALIBRATION BLACK_LEVEL WHITE_LEVEL PRESET SEED OUT CAPTURES SCHEDULER
 given := $(foreach name,$(.VARIABLES),$(if $(filter command line,$(origin $(name))),$(name)))
@@ -27,9 +25,18 @@ ifneq ($(strip $(unknown)),)
 $(error unknown variable: $(unknown); known are: $(known))
 endif
 
+# What is given reaches the commands through the environment, as it was typed: neither make nor a shell takes
+# $(...), quotes or semicolons in it for their own.
+$(foreach name,$(known),$(if $(value $(name)),\
+	$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
+
 run := .venv/bin/python
-# $(call parameter,NAME,value): a papermill parameter, when a value is given
-parameter = $(if $(2),-p $(1) "$(2)")
+dpdefocus := .venv/bin/dpdefocus
+lesson4 := notebooks/04_mpi_optimization.ipynb
+# Where a target writes to, unless OUT says where
+out = "$${OUT:-out/$@}"
+# $(call option,--name,NAME): the option with the variable's value, when one is given
+option = $(if $($(2)),$(1) "$$$(2)")
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -39,48 +46,51 @@ help:
 	@sed -n '3,/^$$/s/^# \{0,1\}//p' Makefile
 
 parameters = $(strip \
-	$(call parameter,data_dir,$(DATA)) $(call parameter,scene,$(SCENE)) \
-	$(call parameter,left,$(LEFT)) $(call parameter,right,$(RIGHT)) \
-	$(call parameter,calibration_dir,$(CALIBRATION)) \
-	$(call parameter,black_level,$(BLACK_LEVEL)) $(call parameter,white_level,$(WHITE_LEVEL)) \
-	$(call parameter,preset,$(PRESET)) $(call parameter,seed,$(SEED)))
+	$(call option,-p data_dir,DATA) $(call option,-p scene,SCENE) \
+	$(call option,-p left,LEFT) $(call option,-p right,RIGHT) \
+	$(call option,-p calibration_dir,CALIBRATION) \
+	$(call option,-p black_level,BLACK_LEVEL) $(call option,-p white_level,WHITE_LEVEL) \
+	$(call option,-p preset,PRESET) $(call option,-p seed,SEED))
 
 demo: .venv/installed
-	$(run) -m dpdefocus.batch notebooks/04_mpi_optimization.ipynb --out-dir "$(out)" $(parameters)
+	$(dpdefocus) run $(lesson4) --out-dir $(out) $(parameters)
 
+# The shell splits CAPTURES at blanks and expands patterns in it.
 batch: .venv/installed
-	$(run) -m dpdefocus.batches notebooks/04_mpi_optimization.ipynb $(CAPTURES) --out-dir "$(out)" \
-		$(if $(SCHEDULER),--scheduler "$(SCHEDULER)") $(parameters)
+	$(dpdefocus) batch $(lesson4) $$CAPTURES --out-dir $(out) $(call option,--scheduler,SCHEDULER) $(parameters)
 
 table: .venv/installed
-	$(run) benchmarks/table.py --renew --readme README.md $(if $(DATA),--data "$(DATA)" \
-		--out benchmarks/table_pixel4.json,--seeds 3 --out benchmarks/table_synthetic.json)
+	$(run) benchmarks/table.py --renew --page $(call option,--data,DATA) \
+		$(if $(DATA),--out benchmarks/table_pixel4.json,--seeds 3 --out benchmarks/table_synthetic.json)
 
 site: .venv/installed
-	$(run) -m dpdefocus.site --out-dir "$(out)"
+	$(dpdefocus) site --out-dir $(out)
 
 student: .venv/installed
-	$(run) -m dpdefocus.editions student --out-dir "$(out)"
+	$(dpdefocus) student --out-dir $(out)
 
 test: .venv/installed-test
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/lint-imports
 	$(run) -m pytest --numprocesses=auto --dist=loadfile
 
 bench: .venv/installed
-	$(run) benchmarks/bench.py $(if $(DATA),--data "$(DATA)" --scene "$(SCENE)")
+	$(run) benchmarks/bench.py $(if $(DATA),--data "$$DATA" --scene "$$SCENE")
 
 notebooks: .venv/installed
-	$(run) -m dpdefocus.editions colab
+	$(dpdefocus) colab
 	DPDEFOCUS_BATCH=1 .venv/bin/jupyter nbconvert --to notebook --execute --inplace \
 		--ExecutePreprocessor.record_timing=False notebooks/*.ipynb
 
 clean:
-	rm -rf .venv out build dpdefocus.egg-info .pytest_cache
+	rm -rf .venv out build dpdefocus.egg-info .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "$(PYTHON) is not Python 3.11 or newer: give one with make PYTHON=<python>"; exit 1; }
-	$(PYTHON) -m venv .venv
+	@"$$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$$PYTHON is not Python 3.11 or newer: give one with make PYTHON=<python>"; exit 1; }
+	"$$PYTHON" -m venv .venv
 
 .venv/installed: pyproject.toml | .venv/bin/python
 	$(run) -m pip install --quiet --editable .

@@ -10,7 +10,7 @@ After Xin et al., "Defocus Map Estimation and Deblurring from a Single Dual-Pixe
 
 The names above all wings are what most users need. The wings, from the ground: `support`, `data`, `optics`;
 `fast` (the default solution), `paper` (the published one) and `simulation` side by side; `baselines` and
-`calibration`; `solver` and `captures`; `evaluation` and `proof`; `figures` and `lessons`. Imports run
+`calibration`; `solver` and `captures`; `evaluation` and `proof`; `site`; `figures` and `lessons`. Imports run
 downwards only. Each wing states its rooms, axes and units once. All is loaded when it is first used:
 importing computes nothing and starts no device.
 """

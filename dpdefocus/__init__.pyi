@@ -1,35 +1,39 @@
-from . import baselines as baselines
-from . import calibration as calibration
-from . import data as data
-from . import evaluation as evaluation
-from . import fast as fast
-from . import figures as figures
-from . import lessons as lessons
-from . import optics as optics
-from . import paper as paper
-from . import proof as proof
-from . import simulation as simulation
-from . import support as support
+from . import (
+    baselines as baselines,
+    calibration as calibration,
+    data as data,
+    evaluation as evaluation,
+    fast as fast,
+    figures as figures,
+    lessons as lessons,
+    optics as optics,
+    paper as paper,
+    proof as proof,
+    simulation as simulation,
+    site as site,
+    support as support,
+)
 from .calibration import calibrate as calibrate
 from .captures import open_capture as open_capture
-from .data import Calibration as Calibration
-from .data import Capture as Capture
-from .data import GroundTruth as GroundTruth
-from .data import Result as Result
-from .data import fetch_pixel4 as fetch_pixel4
-from .data import load_calibration as load_calibration
-from .data import load_capture as load_capture
-from .data import load_ground_truth as load_ground_truth
-from .data import load_pixel4 as load_pixel4
-from .data import load_result as load_result
-from .data import save_calibration as save_calibration
-from .data import save_result as save_result
+from .data import (
+    Calibration as Calibration,
+    Capture as Capture,
+    GroundTruth as GroundTruth,
+    Result as Result,
+    fetch_pixel4 as fetch_pixel4,
+    load_calibration as load_calibration,
+    load_capture as load_capture,
+    load_ground_truth as load_ground_truth,
+    load_pixel4 as load_pixel4,
+    load_result as load_result,
+    save_calibration as save_calibration,
+    save_result as save_result,
+)
 from .evaluation import score as score
 from .fast import FastSettings as FastSettings
 from .paper import PublishedSettings as PublishedSettings
 from .simulation import demo_capture as demo_capture
-from .solver import PRESETS as PRESETS
-from .solver import solve as solve
+from .solver import PRESETS as PRESETS, solve as solve
 from .support import InputError as InputError
 
 __version__: str

@@ -1,5 +1,6 @@
-"""Pages in a real Chromium without a network: how one is opened, and what is wrong with it, told in words."""
+"""Pages, alone and in a real Chromium without a network: what is wrong with them, told in words."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -54,11 +55,14 @@ class Opened:
         self.page.close()
 
 
-def page_problems(browser, path: Path) -> list[str]:
-    """What keeps a page from being read narrow, by keyboard, by ear, or without a network."""
+def page_problems(browser, path: Path, keyboard: bool = True) -> list[str]:
+    """What keeps a page from being read narrow, by keyboard (if asked for), by ear, or without a network."""
     with Opened(browser, path) as opened:
         page = opened.page
-        found = _keyboard_problems(page) + _layout_problems(page) + _description_problems(page)
+        # All that is folded is looked at, too.
+        page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+        found = _keyboard_problems(page) if keyboard else []
+        found += _layout_problems(page) + _description_problems(page)
         return found + _slider_problems(page) + opened.complaints
 
 
@@ -67,7 +71,12 @@ def _layout_problems(page):
     found = [f"{across} pixels wide on a screen of {NARROW}"] if across > NARROW else []
     raw = page.evaluate(
         r"""() => {
-          const texts = [...document.querySelectorAll('main p, main li, main td')].map((e) => e.textContent);
+          const prose = (element) => {
+            const copy = element.cloneNode(true);
+            copy.querySelectorAll('code').forEach((code) => code.remove());
+            return copy.textContent;
+          };
+          const texts = [...document.querySelectorAll('main p, main li, main td')].map(prose);
           return texts.filter((text) => /\$|\\[a-z]{2,}/.test(text));
         }"""
     )
@@ -142,3 +151,27 @@ def _keyboard_problems(page):
     if len(reached) < stops:
         found.append(f"the keyboard reaches {len(reached)} of {stops} links and controls")
     return found
+
+
+def link_problems(folder: Path) -> list[str]:
+    """Links between the pages of a folder that lead nowhere, and ids that two things have."""
+    pages = {
+        path.name: re.sub("<(script|style)>.*?</\\1>", "", path.read_text(), flags=re.DOTALL)
+        for path in sorted(folder.glob("*.html"))
+    }
+    ids = {name: re.findall(r'<[^>]* id="([^"]*)"', page) for name, page in pages.items()}
+    found = [f"{name}: two things are called {id}" for name in pages for id in _repeated(ids[name])]
+    for name, page in pages.items():
+        for address in re.findall(r'<a [^>]*href="([^"]*)"', page):
+            if address.startswith("https://"):
+                continue
+            target, _, place = address.partition("#")
+            if (target or name) not in pages:
+                found.append(f"{name} leads to {target}, which is no page")
+            elif place and place not in ids[target or name]:
+                found.append(f"{name} leads to {address}, where no such place is")
+    return found
+
+
+def _repeated(names):
+    return sorted({name for name in names if names.count(name) > 1})

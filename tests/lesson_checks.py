@@ -88,7 +88,7 @@ def run(lesson: Path) -> Run:
         return nbval(lesson)
     out_dir = Path(tempfile.mkdtemp(prefix="lesson-"))
     atexit.register(shutil.rmtree, out_dir, ignore_errors=True)
-    done = _measured("-m", "dpdefocus.lessons.run", lesson, "--out-dir", out_dir, out_dir=out_dir)
+    done = _measured("-m", "dpdefocus", "run", lesson, "--out-dir", out_dir, out_dir=out_dir)
     if done.status:
         return done
     committed, executed = (

@@ -1,8 +1,7 @@
-"""Notebooks in; runs, batches, pages and editions out.
+"""Notebooks in; runs, batches and editions out.
 
-Rooms: `run` (one lesson, unattended), `jobs` (what a batch is to run), `batch` (many captures), `contact_sheet`,
-`formulas` (MathML), `pages` (notebooks and Markdown as pages), `comparison` (pictures side by side), `site`,
-`editions` (for students, for Colab).
+Rooms: `run` (one lesson, unattended), `jobs` (what a batch is to run), `contact_sheet`, `batch` (many
+captures), `editions` (for students, for Colab).
 """
 
 import lazy_loader

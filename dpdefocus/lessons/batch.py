@@ -1,19 +1,15 @@
 """Many captures, each a run of a lesson in a folder of its own; resumable, on one machine or on a cluster.
 
-    python -m dpdefocus.batches notebooks/04_mpi_optimization.ipynb captures.csv --out-dir out/batch
+    dpdefocus batch notebooks/04_mpi_optimization.ipynb captures.csv --out-dir out/batch
 
 Captures are CSV files with a row for each capture and parameters as columns, folders that hold one pair of
 views, files of left views, or patterns of these. Under the output folder each capture leaves what
-`dpdefocus.batch` leaves, and a record, written last: a capture is complete when its record is there, says the
+`dpdefocus run` leaves, and a record, written last: a capture is complete when its record is there, says the
 same parameters, notebook, version and input files, and lists files that are all there in the same size.
 Such a capture is kept; all others run. `summary.csv` is renewed after every capture, `contact_sheet.html`
-whenever there is a twentieth more of them.
-
-The exit status is 0 when all went well, 1 when a capture failed (the others are finished nevertheless), 2
-when something given cannot be used, which is found before work starts.
+whenever there is a twentieth more of them. A capture that fails does not stop the others.
 """
 
-import argparse
 import atexit
 import csv
 import glob
@@ -39,7 +35,6 @@ from dpdefocus.support.progress_bar import progress
 RECORD = "capture.json"
 SUMMARY, SHEET = "summary.csv", "contact_sheet.html"
 DONE, KEPT, FAILED = "done", "kept", "failed"
-PATIENCE = 20  # seconds to wait for a scheduler's answer
 GROWTH = 1.05  # of the contact sheet between two writings: with all its pictures it is large
 
 
@@ -136,18 +131,20 @@ def _share_compiled_programs() -> None:
 
 def _scores(job: Job, notebook: Path, folder: Path) -> dict[str, float]:
     """The scores of the saved result, where there is one and the truth of its capture is known."""
-    from dpdefocus import captures, metrics, results
+    from dpdefocus import captures
+    from dpdefocus.data.result import NPZ, load_result
+    from dpdefocus.evaluation.metrics import score
 
     known = run.known_parameters(notebook)
     names = ("data_dir", "scene", "left", "right", "calibration_dir", "seed")
-    if not (folder / results.NPZ).is_file() or not set(names) <= set(known):
+    if not (folder / NPZ).is_file() or not set(names) <= set(known):
         return {}
     values = known | run.checked_parameters(list(job.given), known)
     truth = None if values["left"] else captures.open_capture(**{name: values[name] for name in names}).truth
     if truth is None:
         return {}
-    result = results.load_result(folder)
-    scored = metrics.score(result.all_in_focus, result.defocus_map, truth)
+    result = load_result(folder)
+    scored = score(result.all_in_focus, result.defocus_map, truth)
     return {name: float(value) for name, value in scored.items() if name != "aligned"}
 
 
@@ -156,7 +153,7 @@ def _one_after_the_other(jobs, notebook, out_dir) -> Iterator[dict[str, Any]]:
         yield run_job(job, notebook, out_dir)
 
 
-def _on_cluster(jobs, notebook, out_dir, scheduler) -> Iterator[dict[str, Any]]:
+def _on_cluster(jobs: list[Job], notebook: Path, out_dir: Path, scheduler: str) -> Iterator[dict[str, Any]]:
     """Records as workers of a Dask cluster finish them; a dead worker's captures go to the others."""
     try:
         import distributed
@@ -166,7 +163,7 @@ def _on_cluster(jobs, notebook, out_dir, scheduler) -> Iterator[dict[str, Any]]:
             ".venv/bin/pip install --editable '.[cluster]'"
         ) from error
     try:
-        client = distributed.Client(scheduler, timeout=PATIENCE)
+        client = distributed.Client(scheduler)  # waits as long as Dask's own configuration says
     except (OSError, ValueError, TimeoutError) as error:
         raise InputError(
             f"--scheduler: no Dask scheduler answers at {scheduler} ({error}); expected an address such as "
@@ -183,6 +180,29 @@ def _on_cluster(jobs, notebook, out_dir, scheduler) -> Iterator[dict[str, Any]]:
             except Exception as error:  # such as KilledWorker: of a capture on which every worker died
                 told = f"{type(error).__name__}: {error}"
                 yield {"name": futures[future].name, "status": FAILED, "error": told, "scores": {}}
+
+
+def run_batch(
+    notebook: Path,
+    captures: list[str],
+    common: list[tuple[str, str]],
+    out_dir: Path,
+    scheduler: str = "",
+) -> list[dict[str, Any]]:
+    """Run a lesson on every capture that is named; the records, one for each capture.
+
+    Args:
+        captures, common: as in `jobs.read_jobs`.
+        out_dir: the folder for all captures' folders.
+        scheduler: address of a Dask cluster to run on; empty: one capture after the other, here.
+
+    Raises:
+        InputError: something given cannot be used, which is found before work starts.
+    """
+    existing_file(notebook, "a notebook")
+    jobs = read_jobs(captures, common, run.known_parameters(notebook))
+    writable_folder(out_dir, "--out-dir")
+    return run_all(jobs, notebook, out_dir, scheduler)
 
 
 def run_all(jobs: list[Job], notebook: Path, out_dir: Path, scheduler: str = "") -> list[dict[str, Any]]:
@@ -242,45 +262,3 @@ def _write_summary(path: Path, rows: list[tuple[Job, dict[str, Any]]]) -> None:
                 + [given.get(name, "") for name in parameters]
                 + [f"{record['scores'][name]:.5g}" if name in record["scores"] else "" for name in scores]
             )
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """The command line; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m dpdefocus.batches", description=__doc__.partition("\n")[0]
-    )
-    parser.add_argument("notebook", type=Path)
-    parser.add_argument("captures", nargs="+", help="CSV files, folders with a pair of views, or patterns")
-    parser.add_argument("--out-dir", type=Path, required=True, help="folder for all captures' folders")
-    parser.add_argument(
-        "-p",
-        nargs=2,
-        action="append",
-        default=[],
-        metavar=("NAME", "VALUE"),
-        dest="common",
-        help="a parameter of every capture",
-    )
-    parser.add_argument("--scheduler", default="", metavar="ADDRESS", help="of a Dask cluster to run on")
-    options = parser.parse_args(arguments)
-    try:
-        existing_file(options.notebook, "a notebook")
-        known = run.known_parameters(options.notebook)
-        jobs = read_jobs(options.captures, [tuple(pair) for pair in options.common], known)
-        writable_folder(options.out_dir, "--out-dir")
-        records = run_all(jobs, options.notebook, options.out_dir, options.scheduler)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted: captures that were finished are kept; the same command goes on", file=sys.stderr)
-        return 130
-    failed = [record["name"] for record in records if record["status"] == FAILED]
-    kept = sum(record["status"] == KEPT for record in records)
-    print(
-        f"{len(records) - len(failed)} of {len(jobs)} captures are solved, {kept} of them from an earlier run"
-    )
-    print(f"Summary: {options.out_dir / SUMMARY}; pictures: {options.out_dir / SHEET}")
-    if failed:
-        print(f"failed: {', '.join(failed)}", file=sys.stderr)
-    return 1 if failed else 0

@@ -1,25 +1,23 @@
 """Editions of the lessons made from the one source: for students, without solutions; for Colab.
 
-    python -m dpdefocus.editions student --out-dir out/student
-    python -m dpdefocus.editions colab
+    dpdefocus student --out-dir out/student
+    dpdefocus colab
 
 Both run in the project's folder. The first writes copies without solutions and without outputs, to be filled
 by the student's own kernel. The second gives each lesson a first cell that installs the library on Colab,
 from the address that pyproject.toml names, or else says there what to set; it does nothing outside of Colab.
 """
 
-import argparse
 import copy
-import sys
 from pathlib import Path
 
 import nbformat
 
-from dpdefocus.lessons.pages import NOT_SHOWN
-from dpdefocus.lessons.site import lesson_paths, project_repository
-from dpdefocus.support.errors import InputError
+from dpdefocus.site.course import lesson_paths, project_repository
+from dpdefocus.site.pages import NOT_SHOWN
 from dpdefocus.support.files import replacing, writable_folder
 
+NOTEBOOKS = Path("notebooks")
 SOLUTION, COLAB = "solution", "colab"
 COLAB_ID = "install-on-colab"
 
@@ -75,26 +73,19 @@ def write(lessons: dict[str, nbformat.NotebookNode], folder: Path) -> None:
             nbformat.write(lesson, path)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """The command line; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m dpdefocus.editions", description=__doc__.partition("\n")[0]
-    )
-    commands = parser.add_subparsers(dest="edition", required=True)
-    student = commands.add_parser("student", help="copies without solutions")
-    student.add_argument("--out-dir", type=Path, required=True, help="folder for the copies")
-    commands.add_parser("colab", help="set the cell for Colab in the lessons themselves")
-    options = parser.parse_args(arguments)
-    try:
-        lessons = {path: nbformat.read(path, as_version=4) for path in lesson_paths(Path("notebooks"))}
-        if options.edition == "student":
-            write({path.name: student_edition(lesson) for path, lesson in lessons.items()}, options.out_dir)
-            print(f"{len(lessons)} lessons without solutions are in {options.out_dir}")
-        else:
-            repository = project_repository()
-            changed = {path.name: with_colab_cell(lesson, repository) for path, lesson in lessons.items()}
-            write(changed, Path("notebooks"))
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+def write_student_edition(out_dir: Path) -> list[Path]:
+    """Write a copy of each lesson without its solutions; the paths of the copies."""
+    lessons = {path.name: student_edition(lesson) for path, lesson in _read().items()}
+    write(lessons, out_dir)
+    return [out_dir / name for name in lessons]
+
+
+def renew_colab_cells() -> None:
+    """Give the lessons themselves their cell for Colab, with the address that the project has now."""
+    repository = project_repository()
+    lessons = {path.name: with_colab_cell(lesson, repository) for path, lesson in _read().items()}
+    write(lessons, NOTEBOOKS)
+
+
+def _read() -> dict[Path, nbformat.NotebookNode]:
+    return {path: nbformat.read(path, as_version=4) for path in lesson_paths(NOTEBOOKS)}

@@ -1,12 +1,10 @@
 """Runs a lesson without anyone watching: parameters checked, results and an HTML report left in one folder.
 
-    python -m dpdefocus.batch notebooks/04_mpi_optimization.ipynb --out-dir out/demo -p scene 001
+    dpdefocus run notebooks/04_mpi_optimization.ipynb --out-dir out/demo -p scene 001
 
-papermill executes the notebook; what it only warns of, an unknown parameter, is an error here. The exit
-status is 0 when all went well, 1 when the notebook failed, 2 when something given cannot be used.
+papermill executes the notebook; what it only warns of, an unknown parameter, is an error here.
 """
 
-import argparse
 import ast
 import difflib
 import os
@@ -147,36 +145,6 @@ def _html(notebook: Path) -> str:
     """The executed notebook as one HTML page, which needs no network."""
     import nbformat
 
-    from dpdefocus.lessons.pages import notebook_page
+    from dpdefocus.site.pages import notebook_page
 
     return notebook_page(nbformat.read(notebook, as_version=4))
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """The command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m dpdefocus.batch", description=__doc__.partition("\n")[0])
-    parser.add_argument("notebook", type=Path)
-    parser.add_argument("--out-dir", type=Path, required=True, help="folder for all that the run leaves")
-    parser.add_argument(
-        "-p",
-        nargs=2,
-        action="append",
-        default=[],
-        metavar=("NAME", "VALUE"),
-        dest="given",
-        help="a parameter",
-    )
-    options = parser.parse_args(arguments)
-    try:
-        paths = run_lesson(options.notebook, options.out_dir, [tuple(pair) for pair in options.given])
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except NotebookError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted: nothing was saved", file=sys.stderr)
-        return 130
-    print(f"Results are in {options.out_dir}; the report is {paths[1]}")
-    return 0

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float
 
-from dpdefocus.lessons.pages import asset
+from dpdefocus.site.pages import asset
 from dpdefocus.support.errors import InputError
 from dpdefocus.support.files import LOSSLESS, WEBP, webp
 

@@ -1,17 +1,17 @@
-"""The course as pages: every lesson as executed, notation and glossary, and a comparison of pictures.
+"""The course as pages: every lesson as executed, its reference and texts, and a comparison of pictures.
 
-    python -m dpdefocus.site --out-dir out/site
+    dpdefocus site --out-dir out/site
 
 run in the project's folder. The pages need no kernel and no network. Lessons are shown with the outputs that
 their notebooks hold: what is on the page is what the tests compare. Nothing is executed but the solver, once,
-for the comparison.
+for the comparison. A name of the library in a lesson's code links to its entry in the reference, which links
+back.
 """
 
-import argparse
 import html
 import re
-import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 from urllib.parse import quote
@@ -23,18 +23,34 @@ from dpdefocus.baselines.methods import BASELINES, Estimate
 from dpdefocus.captures import open_capture
 from dpdefocus.data.capture import Capture, GroundTruth
 from dpdefocus.data.result import Result
-from dpdefocus.lessons import pages
-from dpdefocus.lessons.comparison import Compared, comparison_page
+from dpdefocus.site import lesson_page, navigation, pages, reference
+from dpdefocus.site.comparison import Compared, comparison_page
+from dpdefocus.site.front_page import front_page_body
+from dpdefocus.site.library import read_library
 from dpdefocus.solver import solve
 from dpdefocus.support.errors import InputError
 from dpdefocus.support.files import existing_file, replacing, writable_folder
 
 # Pages made of Markdown: file in docs/ -> what its link says.
-TEXTS = {"notation.md": "Notation", "glossary.md": "Glossary"}
+TEXTS = {
+    "notation.md": "Notation",
+    "glossary.md": "Glossary",
+    "own_camera.md": "Your own camera",
+    "many_captures.md": "Many captures",
+    "results.md": "Results",
+}
+GLOSSARY = "glossary.md"
 COMPARE = "compare.html"
 
-# A link of a notebook or a text to another one, as it stands in the repository.
+# Links of a notebook or a text as they stand in the repository: to another one, to a room of the library, and
+# to anything else.
 LINK = re.compile(r'href="(?:\.\./)?(?:docs/|notebooks/)?(\w+)\.(?:md|ipynb)(#[^"]*)?"')
+ROOM_LINK = re.compile(r'href="\.\./dpdefocus/(\w+)/(\w+)\.py"')
+OTHER_LINK = re.compile(r'<a href="\.\./([^"]*)">(.*?)</a>', re.DOTALL)
+
+_TITLE = "dpdefocus: sharp images and defocus maps from one exposure"
+_PAPER = "Defocus Map Estimation and Deblurring from a Single Dual-Pixel Image"
+_LICENCE = "https://www.apache.org/licenses/LICENSE-2.0"
 
 
 def build(
@@ -45,8 +61,8 @@ def build(
     Args:
         root: of the project, with ``notebooks/`` and ``docs/``.
         compared: gives the pictures of the comparison page; called when nothing else is amiss.
-        repository: address of the project on GitHub, for links that open a lesson on Binder or Colab; where
-            it is empty there are none.
+        repository: address of the project on GitHub, for links to it and those that open a lesson on Binder
+            or Colab; where it is empty there are none.
 
     Raises:
         InputError: no lessons, a lesson that was not executed, an address that is not one of GitHub, or a
@@ -54,22 +70,76 @@ def build(
     """
     launch = launchers(repository)
     lessons = read_lessons(root / "notebooks")
-    navigation = {"Lessons": "index.html", "Compare": COMPARE}
-    navigation |= {title: Path(name).with_suffix(".html").name for name, title in TEXTS.items()}
-    written = {"index.html": _index(lessons, launch, navigation)}
-    for path, lesson in lessons.items():
-        links = {text: address.format(quote(path.name)) for text, address in launch.items()}
-        written[f"{path.stem}.html"] = pages.notebook_page(lesson, navigation | links)
-    for name in TEXTS:
-        source = existing_file(root / "docs" / name, "a page of the course").read_text(encoding="utf-8")
-        written[Path(name).with_suffix(".html").name] = pages.markdown_page(source, navigation)
+    library = read_library()
+    texts = _text_bodies(root / "docs", library)
     writable_folder(out_dir, "--out-dir")
-    body = f"<h1>Compare</h1>\n{_COMPARED}\n{comparison_page(compared(), ('photograph', 'all in focus'))}"
-    written[COMPARE] = pages.page("Compare", body, navigation)
+    uses = {path: lesson_page.uses_in_cells(lesson, library) for path, lesson in lessons.items()}
+    framed = partial(_framed, footer=_footer(repository))
+
+    written = {"index.html": framed(_TITLE, front_page_body(lessons, launch))}
+    for name, (body, headings) in texts.items():
+        written[_page_of(name)] = framed(TEXTS[name], navigation.with_term_ids(body), headings)
+    for name, described in reference.reference_pages(library, lesson_page.uses_in_lessons(uses)).items():
+        written[name] = framed(*described)
+    terms = {
+        term: f"{_page_of(GLOSSARY)}#{entry}"
+        for term, entry in navigation.glossary_terms(texts[GLOSSARY][0]).items()
+    }
+    addresses = [(f"{path.stem}.html", pages.title_of(lesson)) for path, lesson in lessons.items()]
+    around = zip([None, *addresses[:-1]], [*addresses[1:], None], strict=True)
+    for (path, lesson), (before, after) in zip(lessons.items(), around, strict=True):
+        body, headings = lesson_page.lesson_body(lesson, library, uses[path], terms)
+        body += navigation.neighbours(before, after)
+        opened = {text: address.format(quote(path.name)) for text, address in launch.items()}
+        written[f"{path.stem}.html"] = framed(pages.title_of(lesson), body, headings, opened)
+    title = navigation.heading(1, "compare", "Compare")
+    comparison = comparison_page(compared(), ("photograph", "all in focus"))
+    written[COMPARE] = framed("Compare", f"{title}{_COMPARED}\n{comparison}")
     with replacing(out_dir, *written) as staged:
         for path, text in zip(staged, written.values(), strict=True):
-            path.write_text(LINK.sub(r'href="\1.html\2"', text), encoding="utf-8")
+            path.write_text(with_site_links(text, repository), encoding="utf-8")
     return [out_dir / name for name in written]
+
+
+def with_site_links(page: str, repository: str) -> str:
+    """A page whose links to the repository's files lead to their pages.
+
+    A room of the library has its place in the reference. What has no page is linked in the repository, and is
+    plain text where that has no address.
+    """
+    page = ROOM_LINK.sub(r'href="reference_\1.html#\1.\2"', LINK.sub(r'href="\1.html\2"', page))
+    project = repository.rstrip("/").removesuffix(".git")
+    return OTHER_LINK.sub(rf'<a href="{project}/tree/HEAD/\1">\2</a>' if project else r"\2", page)
+
+
+def _text_bodies(folder, library):
+    """File name -> body as HTML, and headings, of each page that is made of Markdown."""
+    found = {}
+    for name in TEXTS:
+        source = existing_file(folder / name, "a page of the course").read_text(encoding="utf-8")
+        renderer = pages.Renderer(partial(reference.address_in_text, library))
+        found[name] = pages.markdown_body(source, renderer), renderer.headings
+    return found
+
+
+def _framed(title, body, headings=(), opened=None, *, footer):
+    """A page with what all have around it; `opened` is linked above it besides."""
+    links = {"Lessons": "index.html", "Compare": COMPARE, "Reference": reference.FRONT}
+    links |= {text: _page_of(name) for name, text in TEXTS.items()}
+    return pages.page(title, body, links | (opened or {}), headings, footer)
+
+
+def _page_of(name):
+    return Path(name).with_suffix(".html").name
+
+
+def _footer(repository):
+    """The paper, the project and its licence, as HTML."""
+    project = f' · <a href="{html.escape(repository)}">Project</a>' if repository else ""
+    return (
+        f"<p>After S. Xin et al., <cite>{_PAPER}</cite>, ICCV 2021.</p>\n"
+        f'<p>Licence: <a href="{_LICENCE}">Apache 2.0</a>{project}</p>'
+    )
 
 
 def lesson_paths(folder: Path) -> list[Path]:
@@ -178,39 +248,6 @@ def pictures_of(
     return shown
 
 
-def _index(lessons, launch, navigation):
-    entries = []
-    for path, lesson in lessons.items():
-        title, promise = pages.title_of(lesson), _promise(lesson)
-        links = "".join(
-            f' · <a href="{html.escape(address.format(quote(path.name)))}" '
-            f'aria-label="{html.escape(f"{text}: {title}")}">{text}</a>'
-            for text, address in launch.items()
-        )
-        entries.append(
-            f'<li><h2><a href="{path.stem}.html">{html.escape(title)}</a></h2>\n'
-            f"{promise}<p>{_minutes(lesson)}{links}</p></li>"
-        )
-    body = f"<h1>dpdefocus</h1>\n{_WELCOME}\n<ol class='lessons'>\n{''.join(entries)}</ol>"
-    return pages.page("dpdefocus: sharp images and defocus maps from one exposure", body, navigation)
-
-
-def _promise(lesson):
-    """What a lesson's reader will be able to do, as HTML."""
-    found = re.search(r"\*\*You will be able to\*\*\n((?:- .+\n?(?:  .+\n)*)+)", lesson.cells[0].source)
-    return pages.markdown_body(f"You will be able to\n\n{found[1]}") if found else ""
-
-
-def _minutes(lesson):
-    found = re.search(r"\*\*Time\*\* (.+)", lesson.cells[0].source)
-    return html.escape(found[1]) if found else ""
-
-
-_WELCOME = """\
-<p>One photograph from a dual-pixel camera holds two views, one through each half of the aperture. From
-these two and the camera's blur kernels a sharp image and a defocus map can be recovered. These lessons build
-the method, step by step. Every page works as it is: sliders and pictures need no program running behind
-them.</p>"""
 _COMPARED = """\
 <p>The simulated capture of lesson 4, what the solver and the classical methods of lesson 5 recover from it,
 and the truth, which is known because the capture is simulated.</p>"""
@@ -226,15 +263,6 @@ def solved_pictures() -> dict[str, Compared]:
     return pictures_of(capture, result, truth, estimates)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """The command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m dpdefocus.site", description=__doc__.partition("\n")[0])
-    parser.add_argument("--out-dir", type=Path, required=True, help="folder for the pages")
-    options = parser.parse_args(arguments)
-    try:
-        written = build(Path(), options.out_dir, solved_pictures, project_repository())
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(f"The site is in {options.out_dir}: open {written[0]} in a browser")
-    return 0
+def build_site(out_dir: Path) -> list[Path]:
+    """`build` the site of the project in whose folder this runs."""
+    return build(Path(), out_dir, solved_pictures, project_repository())

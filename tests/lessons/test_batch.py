@@ -14,12 +14,11 @@ import numpy as np
 import pytest
 
 from dpdefocus import captures as captures_room
-from dpdefocus import lessons
+from dpdefocus.__main__ import main
 from dpdefocus.data.capture import GroundTruth
 from dpdefocus.data.result import Result, save_result
-from dpdefocus.lessons import batch as batch_room
-from dpdefocus.lessons import run as run_room
-from dpdefocus.lessons.batch import RECORD, SHEET, SUMMARY, complete, main, run_job
+from dpdefocus.lessons import batch as batch_room, run as run_room
+from dpdefocus.lessons.batch import RECORD, SHEET, SUMMARY, complete, run_job
 from dpdefocus.lessons.contact_sheet import THUMBNAIL, coloured, contact_sheet_page, photograph, pictures
 from dpdefocus.lessons.jobs import Job, read_jobs
 from dpdefocus.support.errors import InputError
@@ -50,17 +49,17 @@ assert scene != "bad", "this scene fails"
 # In a worker: only the third capture's notebook is run, the first two are as long or as bad without one.
 STAND_IN = """
 import os, time
-from dpdefocus import batch
-if "plain" not in globals(): plain = batch.run  # Dask loads this more than once
-def run(notebook, out_dir, given, bar):
+from dpdefocus.lessons import run as room
+if "plain" not in globals(): plain = room.run_lesson  # Dask loads this more than once
+def run_lesson(notebook, out_dir, given, bar):
     scene = dict(given)["scene"]
     if scene not in ("slow", "bad"):
         return plain(notebook, out_dir, given, bar)
     with (out_dir.parent / "starts").open("a") as starts: starts.write(f"{out_dir.name} {os.getpid()}\\n")
     if scene == "bad":
-        raise batch.NotebookError("this scene fails")
+        raise room.NotebookError("this scene fails")
     while not (out_dir.parent / "go").exists(): time.sleep(0.05)
-batch.run = run
+room.run_lesson = run_lesson
 """
 
 
@@ -110,6 +109,10 @@ def environment():
     return inherited | {"PYTHONPATH": path, "CI": "", "DPDEFOCUS_BATCH": ""}
 
 
+def batch(*arguments):
+    return main(["batch", *map(str, arguments)])
+
+
 def start(*arguments):
     command = [sys.executable, "-m", *map(str, arguments)]
     pipe = subprocess.PIPE
@@ -127,7 +130,7 @@ def summary(out):
 def test_command_runs_notebooks_reports_a_failure_and_finishes_the_others(notebook, captures, tmp_path):
     out = tmp_path / "out"
     table = captures("name,scene,seed", "b,bad,", "a,001,1")
-    running = start("dpdefocus.batches", notebook, table, "--out-dir", out)
+    running = start("dpdefocus", "batch", notebook, table, "--out-dir", out)
     printed, errors = running.communicate(timeout=120)
     assert running.returncode == 1, errors
     assert "1 of 2 captures are solved" in printed and "failed: b" in errors
@@ -155,7 +158,7 @@ def test_only_what_is_incomplete_runs_again(notebook, captures, tmp_path, starte
 
     def run(*lines):
         started.clear()
-        status = main([str(notebook), str(captures("name,scene,seed", *lines)), "--out-dir", str(out)])
+        status = batch(notebook, captures("name,scene,seed", *lines), "--out-dir", out)
         return status, list(started)
 
     assert run("a,001,1", "b,bad,", "c,003,3") == (1, ["a", "b", "c"])
@@ -225,13 +228,13 @@ def test_contact_sheet_is_not_written_for_every_one_of_many(notebook, captures, 
     record = {"status": "done", "error": "", "scores": {}}
     monkeypatch.setattr(batch_room, "run_job", lambda job, notebook, out: record | {"name": job.name})
     table = captures("seed", *map(str, range(200)))
-    assert main([str(notebook), str(table), "--out-dir", str(tmp_path / "out")]) == 0
+    assert batch(notebook, table, "--out-dir", tmp_path / "out") == 0
     assert counts[:20] == list(range(1, 21)) and counts[-1] == 200
     assert len(counts) < 80 and len(summary(tmp_path / "out")) == 200
 
 
 def test_interrupted_batch_keeps_what_is_finished(notebook, captures, tmp_path, monkeypatch, started, capsys):
-    plain = lessons.run_lesson
+    plain = run_room.run_lesson
 
     def interrupted(notebook, out_dir, given, bar):
         if out_dir.name == "2":
@@ -239,12 +242,12 @@ def test_interrupted_batch_keeps_what_is_finished(notebook, captures, tmp_path, 
         plain(notebook, out_dir, given, bar)
 
     monkeypatch.setattr(run_room, "run_lesson", interrupted)
-    arguments = [str(notebook), str(captures("seed", "1", "2", "3")), "--out-dir", str(tmp_path / "out")]
-    assert main(arguments) == 130
+    arguments = notebook, captures("seed", "1", "2", "3"), "--out-dir", tmp_path / "out"
+    assert batch(*arguments) == 130
     assert "the same command goes on" in capsys.readouterr().err
     assert list(summary(tmp_path / "out")) == ["1"]
     monkeypatch.setattr(run_room, "run_lesson", plain)
-    assert main(arguments) == 0
+    assert batch(*arguments) == 0
     assert started == ["1", "2", "3"]
 
 
@@ -269,7 +272,7 @@ def test_capture_on_a_dead_worker_goes_to_another(notebook, captures, tmp_path, 
         wait_for(lambda: file.exists() and file.read_text())
         address = json.loads(file.read_text())["address"]
         table = captures("scene", "slow", "bad", "3")
-        running = start("dpdefocus.batches", notebook, table, "--out-dir", out, "--scheduler", address)
+        running = start("dpdefocus", "batch", notebook, table, "--out-dir", out, "--scheduler", address)
         processes.append(running)
         wait_for(starts)
         (victim,) = [worker for worker in workers if worker.pid == starts()[0]]
@@ -300,12 +303,14 @@ def wait_for(condition, seconds=60):
         time.sleep(0.05)
 
 
-def test_no_scheduler_is_one_clear_error(notebook, captures, tmp_path, monkeypatch, capsys):
+def test_no_scheduler_is_one_clear_error(notebook, captures, tmp_path, capsys):
     pytest.importorskip("distributed")
-    monkeypatch.setattr(batch_room, "PATIENCE", 0.5)
+    import dask
+
     # Port 9 is that of the discard protocol: nothing listens there.
-    where = ["--out-dir", str(tmp_path / "out"), "--scheduler", "tcp://127.0.0.1:9"]
-    assert main([str(notebook), str(captures("seed", "1")), *where]) == 2
+    where = "--out-dir", tmp_path / "out", "--scheduler", "tcp://127.0.0.1:9"
+    with dask.config.set({"distributed.comm.timeouts.connect": "0.5s"}):
+        assert batch(notebook, captures("seed", "1"), *where) == 2
     assert "error: --scheduler: no Dask scheduler answers at tcp://127.0.0.1:9" in capsys.readouterr().err
 
 
@@ -319,7 +324,7 @@ def test_result_is_scored_where_its_truth_is_known(tmp_path, monkeypatch, starte
 
     def open_capture(**given):
         opened.append(given)
-        return captures.Opened(None, None, truth)
+        return captures_room.Opened(None, None, truth)
 
     monkeypatch.setattr(captures_room, "open_capture", open_capture)
     names = {"data_dir": "", "scene": "synthetic", "left": "", "right": "", "calibration_dir": "", "seed": 0}
@@ -396,7 +401,7 @@ def test_what_is_no_capture_is_an_error(notebook, captures, tmp_path, capsys):
         (notebook, "a PNG or TIFF file with 'left' in its name"),
         (captures("sceen", "1"), "Did you mean scene?"),
     ]:
-        assert main([str(notebook), str(given), "--out-dir", str(tmp_path / "out")]) == 2
+        assert batch(notebook, given, "--out-dir", tmp_path / "out") == 2
         assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 

@@ -8,9 +8,10 @@ import nbformat
 import pytest
 from lesson_checks import LESSONS, ROOT, code_cells, shape_problems, tags
 
+from dpdefocus.__main__ import main
 from dpdefocus.lessons import editions as editions_room
-from dpdefocus.lessons.editions import main, student_edition, with_colab_cell
-from dpdefocus.lessons.pages import notebook_page
+from dpdefocus.lessons.editions import student_edition, with_colab_cell
+from dpdefocus.site.pages import notebook_page
 
 ADDRESS = "https://github.com/owner/name"
 

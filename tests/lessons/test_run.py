@@ -8,7 +8,8 @@ import nbformat
 import pytest
 from browser import Opened, browser  # noqa: F401
 
-from dpdefocus.lessons.run import checked_parameters, known_parameters, main
+from dpdefocus.__main__ import main
+from dpdefocus.lessons.run import checked_parameters, known_parameters
 from dpdefocus.support.errors import InputError
 
 PARAMETERS = """
@@ -60,7 +61,7 @@ def finished(tmp_path_factory):
 
 
 def batch(*arguments):
-    command = [sys.executable, "-m", "dpdefocus.batch", *map(str, arguments)]
+    command = [sys.executable, "-m", "dpdefocus", "run", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
@@ -76,7 +77,7 @@ def test_run_leaves_the_executed_notebook_and_a_report_that_needs_no_network(fin
     assert "Plotly.newPlot" in report and "plotly.js v" in report  # the figure, and the program that draws it
 
 
-def test_report_draws_figures_and_formulas_in_a_browser_without_a_network(browser, finished):  # noqa: F811
+def test_report_draws_figures_and_formulas_in_a_browser_without_a_network(browser, finished):
     with Opened(browser, finished[1] / "lesson.html") as opened:
         opened.page.wait_for_selector(".main-svg .scatterlayer path.js-line", state="attached")
         assert opened.page.locator("math munder").count() == 1
@@ -103,7 +104,7 @@ def test_failure_is_one_short_message_and_keeps_earlier_results(notebook, tmp_pa
 
 
 def test_bad_input_found_by_the_notebook_is_told_as_such(notebook, tmp_path):
-    code = "from dpdefocus.errors import InputError\nraise InputError('scene 999 is not there')"
+    code = "from dpdefocus.support.errors import InputError\nraise InputError('scene 999 is not there')"
     done = batch(notebook(code), "--out-dir", tmp_path / "out")
     assert (done.returncode, done.stderr) == (2, "error: scene 999 is not there\n")
     assert list((tmp_path / "out").iterdir()) == []
@@ -138,6 +139,6 @@ def test_what_cannot_start_does_not(notebook, tmp_path, capsys):
         ((lesson, "--out-dir", tmp_path / "out", "-p", "sceen", "1"), "Did you mean scene?"),
         ((lesson, "--out-dir", tmp_path / "out", "-p", "out_dir", "x"), "give the folder as --out-dir"),
     ]:
-        assert main([str(argument) for argument in arguments]) == 2
+        assert main(["run", *map(str, arguments)]) == 2
         assert found in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

@@ -7,7 +7,7 @@ import nbformat
 import pytest
 from lesson_checks import LESSONS, ROOT
 
-from dpdefocus import lessons
+from dpdefocus import site
 
 # MathML Core, and the box, which a style draws.
 ELEMENTS = set(
@@ -52,7 +52,7 @@ def test_formulas_of_the_course_use_what_browsers_draw(path):
     if path.suffix == ".ipynb":
         cells = nbformat.reads(text, as_version=4).cells
         text = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
-    page = lessons.markdown_body(text)
+    page = site.markdown_body(text)
     found = re.findall(r"<math.*?</math>", page, re.DOTALL)
     assert len(found) > 10 and "$" not in re.sub(r"<code>.*?</code>", "", page, flags=re.DOTALL)
     for formula in found:
@@ -64,10 +64,10 @@ def test_formulas_of_the_course_use_what_browsers_draw(path):
 
 
 def test_number_of_an_equation_stands_beside_it():
-    block = lessons.block(r"\hat I_s = \sum_i t_i c_i \tag{1, 14}")
+    block = site.block(r"\hat I_s = \sum_i t_i c_i \tag{1, 14}")
     assert '<span class="equation-number">(1, 14)</span>' in block
     assert "14" not in block.partition("</math>")[0]
-    assert "equation-number" not in lessons.block("x")
+    assert "equation-number" not in site.block("x")
 
 
 @pytest.mark.parametrize(
@@ -81,19 +81,26 @@ def test_number_of_an_equation_stands_beside_it():
     ],
 )
 def test_alphabets_are_letters_of_their_own(latex, letter):
-    assert [text for _, _, text in elements(lessons.inline(latex)) if text.strip()] == [letter]
+    assert [text for _, _, text in elements(site.inline(latex)) if text.strip()] == [letter]
 
 
 def test_bars_are_brackets_without_room_around_them():
     for latex in (r"|\Phi|^2", r"\lvert\Phi\rvert^2", r"\left|\Phi\right|^2", r"\Big|\Phi\Big|^2"):
-        bars = [attributes for element, attributes, text in elements(lessons.inline(latex)) if text == "|"]
+        bars = [attributes for element, attributes, text in elements(site.inline(latex)) if text == "|"]
         assert len(bars) == 2 and all(bar["lspace"] == bar["rspace"] == "0" for bar in bars), latex
-    relation = [each for each in elements(lessons.inline(r"d \mid x")) if each[2] == "∣"]
+    for latex in (r"\Big|\frac ab\Big|^2", r"\big|\frac ab\big|", r"\Bigg|\frac ab\Bigg| + \Big|c\Big|"):
+        bars = [attributes for element, attributes, text in elements(site.inline(latex)) if text == "|"]
+        assert bars and all(bar["stretchy"] == bar["fence"] == "true" for bar in bars), latex
+    pair = r"\big(\frac ab\big)^2"
+    for latex, sized in ((pair, "()"), (rf"\Big({pair} c\Big)", "()"), (r"\big(a\big) \big(b\big)_i", "()")):
+        found = [text for _, given, text in elements(site.inline(latex)) if given.get("fence") == "true"]
+        assert "".join(found) == sized, latex
+    relation = [each for each in elements(site.inline(r"d \mid x")) if each[2] == "∣"]
     assert "lspace" not in relation[0][1]
 
 
 def test_names_of_code_keep_their_underscores():
     code = next(
-        each for each in elements(lessons.inline(r"\texttt{bias.poisson\_gaussian}")) if each[0] == "mtext"
+        each for each in elements(site.inline(r"\texttt{bias.poisson\_gaussian}")) if each[0] == "mtext"
     )
     assert code[1] == {"class": "code"} and code[2] == "bias.poisson_gaussian"
