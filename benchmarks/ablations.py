@@ -2,7 +2,7 @@
 
     python benchmarks/ablations.py --out benchmarks/ablations.json --pictures out/ablations
     python benchmarks/ablations.py --out benchmarks/ablations_pixel4.json --data FOLDER --methods fast
-    python benchmarks/ablations.py --readme README.md
+    python benchmarks/ablations.py --page
 
 Every method runs whole and with each part left out, on the same captures. The record keeps the scores of each
 run with versions, settings, code, machine and time, and is renewed after every run: the same command goes on
@@ -11,8 +11,8 @@ other code made. Printed are the mean change for the worse of every score and it
 captures. With `--pictures` there is a picture of each method's ablations on the first capture, as in the
 paper's Fig. 8.
 
-The third command solves nothing: it puts a table of both committed records into a file, each part with the
-score that it should hurt.
+The third command solves nothing: it puts a table of both committed records into docs/results.md, or into the
+pages that are named, each part with the score that it should hurt.
 """
 
 import argparse
@@ -47,18 +47,19 @@ METHODS = {"fast": FAST, "published": PUBLISHED}
 TITLES = {"fast": "of preset `fast`", "published": "of the published method"}
 # Synthetic captures are small, and so is the number of the published method's iterations and layers.
 SIZES = {"fast": (144, 192), "published": (96, 128)}
-LAYERS = 6
+LAYERS, ITERATIONS = 6, 600
 RECORDS = {
     "simulated": Path(__file__).with_name("ablations.json"),
     "Pixel 4": Path(__file__).with_name("ablations_pixel4.json"),
 }
-NAME = "ablations"  # of the table in the README
+NAME = "ablations"  # of the table in docs/results.md
+CODE = ("evaluation.ablations", "evaluation.cases")  # rooms behind the figures
 # Score -> its name in that table, and how a change of it is printed.
 SCORES = {
     "psnr": ("PSNR (dB)", "{:+.2f} ± {:.2f}"),
     "ssim": ("SSIM", "{:+.4f} ± {:.4f}"),
     "aiwe1": ("AIWE(1)", "{:+.4f} ± {:.4f}"),
-    "spearman": ("1−\\|ρ_s\\|", "{:+.4f} ± {:.4f}"),
+    "spearman": (records.AVERAGE_RANKS, "{:+.4f} ± {:.4f}"),
     "size": ("mean size", "{:+.4f} ± {:.4f}"),
 }
 
@@ -72,18 +73,19 @@ def synthetic_cases(method: str, seeds: int, kinds: list[str]) -> Iterator[Case]
             yield evaluation.synthetic(kind, seed, *SIZES[method], camera)
 
 
-def settings_of(method: str, case: Case, real: bool, iterations: int):
-    """The whole method's settings for a capture."""
+def settings_of(method: str, name: str, real: bool, iterations: int):
+    """The whole method's settings for the capture of this name."""
     if method == "fast":
         return PRESETS["fast" if real else "classroom"]
     if real:
-        return replace(HAND_SETTINGS[case.name], iterations=iterations)
+        return replace(HAND_SETTINGS[name], iterations=iterations)
     return evaluation.small_settings(SIZES[method][0], LAYERS, iterations)
 
 
 def made_with(settings, ablation: Ablation) -> dict:
     """What a run depends on, as JSON gives it back, where tuples are lists."""
-    made = {"settings": asdict(settings), "changes": dict(ablation.changes), "skips": ablation.skips}
+    steps = {name: function.__name__ for name, function in ablation.steps}
+    made = {"settings": asdict(settings), "changes": dict(ablation.changes), "steps": steps}
     return json.loads(json.dumps(made | {"versions": current_versions()}))
 
 
@@ -122,7 +124,7 @@ def recorded() -> dict[str, dict]:
     return {name: records.load(path, {}) for name, path in RECORDS.items() if path.is_file()}
 
 
-def readme_table(record_of: dict[str, dict]) -> str:
+def page_table(record_of: dict[str, dict]) -> str:
     """Markdown: a row for each part of both methods, two columns for each record (its name -> itself).
 
     They hold the effect on the score that leaving the part out should hurt, and the share of captures on
@@ -166,23 +168,21 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
     parser.add_argument("--kinds", nargs="+", default=list(evaluation.KINDS), choices=list(evaluation.KINDS))
     parser.add_argument("--seeds", type=int, default=3, help="synthetic captures of each kind")
-    parser.add_argument("--iterations", type=int, default=600, help="of the published method")
+    parser.add_argument("--iterations", type=int, default=ITERATIONS, help="of the published method")
     parser.add_argument("--only", nargs="+", help="names of ablations; all if not given")
     parser.add_argument("--renew", action="store_true", help="solve again what other code made")
     parser.add_argument("--pictures", type=Path, help="folder for a picture of each method")
-    parser.add_argument("--readme", type=Path, help="the file to put the table of both records into")
+    parser.add_argument("--page", type=Path, nargs="*", help=records.PAGE_HELP)
     options = parser.parse_args()
-    if not options.out and not options.readme:
-        parser.error("expected --out, the record to make, or --readme, to show the records that there are")
+    if not options.out and options.page is None:
+        parser.error("expected --out, the record to make, or --page, to show the records that there are")
     try:
-        if options.readme:
-            # Missing marks are told before hours are spent.
-            records.table_in(options.readme.read_text(encoding="utf-8"), NAME)
+        pages = records.pages_of(options.page, [NAME])
         if options.out:
             solve_all(options)
-        if options.readme:
-            shown = readme_table(recorded())
-            records.put_into(options.readme, NAME, shown)
+        for page in pages:
+            shown = page_table(recorded())
+            records.put_into(page, {NAME: shown})
             print(shown)
     except InputError as error:
         parser.error(str(error))
@@ -190,7 +190,7 @@ def main() -> None:
 
 def solve_all(options: argparse.Namespace) -> None:
     """Solve what is asked for and not there yet, and print each method's table."""
-    record, code = records.load(options.out, {"runs": {}}), records.code_of("ablations")
+    record, code = records.load(options.out, {"runs": {}}), records.code_of(*CODE)
     for method in options.methods:
         parts = [each for each in METHODS[method] if not options.only or each.name in options.only]
         runs = record["runs"].setdefault(method, {})
@@ -201,7 +201,7 @@ def solve_all(options: argparse.Namespace) -> None:
             else synthetic_cases(method, options.seeds, options.kinds)
         )
         for number, case in enumerate(cases):
-            settings = settings_of(method, case, real, options.iterations)
+            settings = settings_of(method, case.name, real, options.iterations)
             pictures = {}
             for ablation in progress([FULL, *parts], f"{method}, {case.name}"):
                 there = runs.setdefault(ablation.name, {}).get(case.name)

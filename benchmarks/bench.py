@@ -16,7 +16,7 @@
     is not timed. It runs on the synthetic capture only.
 
 Each part runs in a process of its own: time includes all compilation, and memory is that part's. With
-``--out`` the JSON is also kept in a file; the README's figures are those of ``benchmarks/bench.json``.
+``--out`` the JSON is also kept in a file; docs/results.md has the figures of ``benchmarks/bench.json``.
 """
 
 import argparse
@@ -48,6 +48,8 @@ from dpdefocus.support.devices import share_among_cores
 KERNEL = 61
 GRID = (6, 8)
 OBJECTIVE = "paper_objective"
+# Rooms behind the figures.
+CODE = ("paper.objective", "paper.optimise", "solver", "captures", "evaluation.metrics")
 
 # Scores whose time is told: the comparison, and the steps on the way.
 STEPS = {
@@ -227,7 +229,7 @@ def main() -> None:
     ]
     record = {
         "versions": current_versions(),
-        "code": records.code_of("objective", "published", "solve", "metrics"),
+        "code": records.code_of(*CODE),
         "machine": records.machine(),
         OBJECTIVE: apart(OBJECTIVE),
         "time_to_scores": {"capture": options.scene} | {name: apart(name) for name in presets},

@@ -29,6 +29,9 @@ from dpdefocus.optics.kernels import centroids, relative_errors
 from dpdefocus.optics.pupil import CalibratedPupil
 from dpdefocus.support.errors import InputError
 
+# Rooms behind the figures.
+CODE = ("calibration.from_chart", "calibration.simulated_photographs", "solver", "evaluation.metrics")
+
 
 def set_up(full: bool, data_dir: str) -> tuple[simulation.Camera, tuple[int, int], tuple[int, int]]:
     """Camera, (height, width) of its photographs, and of the part that is calibrated."""
@@ -131,7 +134,7 @@ def main() -> int:
         "kernels": "Pixel 4" if given.data else "parametric",
         "versions": current_versions(),
         "machine": records.machine(),
-        "code": records.code_of("calibrate", "chart_photo", "solve"),
+        "code": records.code_of(*CODE),
     }
     if given.out:
         records.save(Path(given.out), result)

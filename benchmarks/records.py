@@ -1,4 +1,4 @@
-"""What the benchmarks share: records on disk, the code and the machine that made them, tables in the README.
+"""What the benchmarks share: records on disk, the code and the machine that made them, tables in pages.
 
 A record is JSON, and is renewed after every piece of work, so that the same command goes on where it was
 stopped. What each piece depends on is kept with it: settings and versions (``made``), and a digest of the
@@ -11,7 +11,7 @@ import hashlib
 import json
 import platform
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,12 @@ from dpdefocus.support.errors import InputError
 from dpdefocus.support.files import replacing, writable_folder
 
 PACKAGE = Path(dpdefocus.__file__).parent
+NAME = PACKAGE.name
+PAGES = tuple(PACKAGE.parent / name for name in ("docs/results.md", "README.md"))
+# A rank correlation is never shown without the rule by which ties and masked pixels are ranked.
+AVERAGE_RANKS = "1−\\|ρ_s\\| (average ranks in the mask)"
+ORDINAL_RANKS = "1−\\|ρ_s\\| (ordinal ranks of all pixels)"
+PAGE_HELP = "pages to put the tables into; docs/results.md and README.md where none is named"
 
 
 # --- on disk ---
@@ -62,27 +68,84 @@ def versions(all_runs: Iterable[Mapping[str, Any]]) -> str:
 
 
 def code_of(*rooms: str, package: Path = PACKAGE) -> str:
-    """A digest of the code of some rooms, of all that they import of the library, and so on.
+    """A digest of the code of some rooms, and of every room of the library that they import, and so on.
 
-    Comments, docstrings and the layout of lines do not count.
+    Comments, docstrings and the layout of lines do not count. Arguments and errors as of `rooms_behind`.
     """
-    found, open_ = {}, list(rooms)
-    while open_:
-        room = open_.pop()
-        if room not in found and (package / f"{room}.py").is_file():
-            tree = ast.parse((package / f"{room}.py").read_text(encoding="utf-8"))
-            open_ += _imported(tree)
-            found[room] = ast.unparse(_without_docstrings(tree))
-    return hashlib.sha256(json.dumps(sorted(found.items())).encode()).hexdigest()[:16]
+    modules = rooms_behind(*rooms, package=package)
+    code = sorted((room, ast.unparse(_without_docstrings(tree))) for room, tree in modules.items())
+    return hashlib.sha256(json.dumps(code).encode()).hexdigest()[:16]
 
 
-def _imported(tree: ast.Module) -> Iterator[str]:
-    """Names of the rooms that a module imports, anywhere in it; some of the names may be no rooms."""
+def rooms_behind(*rooms: str, package: Path = PACKAGE) -> dict[str, ast.Module]:
+    """Some rooms, and every room of the library that they import, and so on: name -> parsed source.
+
+    Args:
+        rooms: dotted names within the library, such as ``"fast.solve"`` or ``"solver"``.
+        package: the library's folder.
+
+    Raises:
+        InputError: the library has no such room.
+    """
+    for room in rooms:
+        if not _file(room, package).is_file():
+            raise InputError(f"rooms: found {room!r}, expected a room of the library such as 'fast.solve'")
+    found: dict[str, ast.Module] = {}
+    waiting = list(rooms)
+    while waiting:
+        room = waiting.pop()
+        if room not in found:
+            found[room] = ast.parse(_file(room, package).read_text(encoding="utf-8"))
+            waiting += _imported_rooms(found[room], package)
+    return found
+
+
+def _file(room: str, package: Path) -> Path:
+    return package / f"{room.replace('.', '/')}.py"
+
+
+def _imported_rooms(tree: ast.Module, package: Path) -> Iterator[str]:
+    """The rooms that a module imports anywhere in it, or reaches through a wing: ``data.load_pixel4``."""
+    stands_for = {}
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module == "dpdefocus":
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("dpdefocus."):
-            yield node.module.partition(".")[2]
+        if isinstance(node, ast.ImportFrom):
+            stands_for |= {each.asname or each.name: f"{node.module}.{each.name}" for each in node.names}
+        elif isinstance(node, ast.Import):
+            stands_for |= {each.asname or each.name: each.name for each in node.names}
+    names = [*stands_for.values()]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            first, _, rest = ast.unparse(node).partition(".")
+            names += [f"{stands_for.get(first, first)}.{rest}"]
+    for name in names:
+        package_name, _, inner = name.partition(".")
+        room = room_of(inner, package) if package_name == NAME else None
+        if room:
+            yield room
+
+
+def room_of(name: str, package: Path = PACKAGE) -> str | None:
+    """The room that a dotted name within the library lies in; None: a wing, or no name of the library.
+
+    ``fast.solve`` is a room. ``fast.deblur`` and ``solve`` lie where the stubs (``__init__.pyi``) of the wing
+    and of the library say.
+    """
+    parts = name.split(".")
+    for depth, part in enumerate(parts):
+        above = parts[:depth]
+        if _file(".".join([*above, part]), package).is_file():
+            return ".".join([*above, part])
+        if not package.joinpath(*above, part).is_dir():
+            source = _sources(package.joinpath(*above, "__init__.pyi")).get(part)
+            return room_of(".".join([*above, source]), package) if source else None
+    return None
+
+
+def _sources(stub: Path) -> dict[str, str]:
+    """Public name -> where a wing or the library takes it from, as its stub says."""
+    tree = ast.parse(stub.read_text(encoding="utf-8") if stub.is_file() else "")
+    imports = (node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module)
+    return {each.asname or each.name: f"{node.module}.{each.name}" for node in imports for each in node.names}
 
 
 def _without_docstrings(tree: ast.Module) -> ast.Module:
@@ -100,7 +163,7 @@ def up_to_date(run: Mapping[str, Any] | None, made: Mapping[str, Any], code: str
     return run is not None and run["made"] == made and (not renew or run.get("code") == code)
 
 
-# --- in the README ---
+# --- in pages ---
 
 
 def marks(name: str) -> tuple[str, str]:
@@ -108,27 +171,44 @@ def marks(name: str) -> tuple[str, str]:
     return f"<!-- begin of table: {name} -->", f"<!-- end of table: {name} -->"
 
 
-def table_in(text: str, name: str) -> str:
-    """What stands between the marks of a table.
-
-    Raises:
-        InputError: the text has no such marks.
-    """
+def table_in(page: Path, name: str) -> str | None:
+    """What stands between the marks of a table in a page; None: it has no such marks."""
     first, last = marks(name)
+    text = page.read_text(encoding="utf-8") if page.is_file() else ""
     if first not in text or last not in text:
-        raise InputError(f"--readme: found no lines {first} and {last}; expected both, around the table")
+        return None
     return text.partition(first)[2].partition(last)[0].strip("\n")
 
 
-def put_into(readme: Path, name: str, table: str) -> None:
-    """Replace what stands between the marks of a table in a file.
+def pages_of(given: list[Path] | None, names: Sequence[str]) -> list[Path]:
+    """The pages that ``--page`` asks for: none without it; without a file, those of `PAGES` with marks.
+
+    Called before work starts, which may take hours.
 
     Raises:
-        InputError: the file has no such marks.
+        InputError: a page has no marks of any of the named tables.
     """
-    text = readme.read_text(encoding="utf-8")
-    table_in(text, name)
-    first, last = marks(name)
-    before, after = text.partition(first)[0], text.partition(last)[2]
-    with replacing(readme.parent, readme.name) as (temporary,):
-        temporary.write_text(f"{before}{first}\n\n{table}\n\n{last}{after}", encoding="utf-8")
+    if given is None:
+        return []
+    pages = given or [page for page in PAGES if _shows(page, names)] or [PAGES[0]]
+    for page in pages:
+        if not _shows(page, names):
+            lines = ", or ".join(" and ".join(marks(name)) for name in names)
+            raise InputError(f"--page: found no marks of a table in {page}; expected the lines {lines}")
+    return pages
+
+
+def _shows(page: Path, names: Sequence[str]) -> bool:
+    return any(table_in(page, name) is not None for name in names)
+
+
+def put_into(page: Path, tables: Mapping[str, str]) -> None:
+    """Replace what stands between the marks of tables (name -> Markdown), of those that the page has."""
+    text = page.read_text(encoding="utf-8")
+    for name, table in tables.items():
+        if table_in(page, name) is not None:
+            first, last = marks(name)
+            before, after = text.partition(first)[0], text.partition(last)[2]
+            text = f"{before}{first}\n\n{table}\n\n{last}{after}"
+    with replacing(page.parent, page.name) as (temporary,):
+        temporary.write_text(text, encoding="utf-8")

@@ -1,11 +1,13 @@
-"""Scores of a preset on the Pixel 4 scenes at hand, by the protocol of `dpdefocus.metrics`.
+"""Scores of a preset on the Pixel 4 scenes at hand, by the protocol of `dpdefocus.evaluation.metrics`.
 
-    python benchmarks/results.py FOLDER --out benchmarks/results_fast.json --readme README.md
+    python benchmarks/results.py FOLDER --out benchmarks/results_fast.json --page
+    python benchmarks/results.py --out benchmarks/results_fast.json --page
 
 Each scene runs in a process of its own, one after the other, so that seconds (the solver's wall time) include
 compilation, and the peak of resident memory is that scene's, from the start of Python until the scene is
 solved; both leave out scoring. Besides the JSON record, which says with what and on what it was made, a
-Markdown table is printed, and with `--readme` put in place of the one in that file.
+Markdown table is printed, and with `--page` put into docs/results.md, or into the pages that are named. The
+second command measures nothing, and shows what is recorded.
 """
 
 import argparse
@@ -29,13 +31,14 @@ COLUMNS = {
     "MAE": ("mae", "{:.4f}"),
     "AIWE(1)": ("aiwe1", "{:.4f}"),
     "AIWE(2)": ("aiwe2", "{:.4f}"),
-    "1−\\|ρ_s\\|": ("spearman", "{:.4f}"),
-    "1−\\|ρ_s\\| (ordinal)": ("spearman_ordinal", "{:.4f}"),
+    records.AVERAGE_RANKS: ("spearman", "{:.4f}"),
+    records.ORDINAL_RANKS: ("spearman_ordinal", "{:.4f}"),
     "confident half": ("confident_half", "{:.2f}"),
     "seconds": ("seconds", "{:.0f}"),
     "peak memory (GB)": ("peak_memory_gb", "{:.1f}"),
 }
-NAME = "results"  # of the table in the README
+NAME = "results"  # of the table in docs/results.md
+CODE = ("solver", "evaluation.metrics")  # rooms behind the figures
 
 
 def scene_scores(folder: str, scene: str, preset: str) -> dict:
@@ -78,7 +81,7 @@ def run(folder: str, scenes: list[str], preset: str) -> dict:
         "preset": preset,
         "settings": {name: value for name, value in settings[0].items() if name != "capture"},
         "versions": current_versions(),
-        "code": records.code_of("solve", "metrics"),
+        "code": records.code_of(*CODE),
         "machine": records.machine(),
         "scenes": scored,
     }
@@ -105,27 +108,31 @@ def table(record: dict) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", help="folder of the Pixel 4 set")
+    parser.add_argument("folder", nargs="?", help="folder of the Pixel 4 set; without it, --out is shown")
     parser.add_argument("--preset", default="fast", choices=list(PRESETS))
     parser.add_argument("--scenes", nargs="+", help="their numbers; all that are there if not given")
     parser.add_argument("--out", type=Path, help="where the JSON record goes")
-    parser.add_argument("--readme", type=Path, help="the file to put the table into")
+    parser.add_argument("--page", type=Path, nargs="*", help=records.PAGE_HELP)
     parser.add_argument("--one", metavar="SCENE", help="print one scene's scores as JSON, and nothing else")
     options = parser.parse_args()
     if options.one:
         print(json.dumps(scene_scores(options.folder, options.one, options.preset)))
         return
-    if options.readme:
-        try:
-            records.table_in(options.readme.read_text(encoding="utf-8"), NAME)
-        except InputError as error:
-            parser.error(str(error))
-    record = run(options.folder, options.scenes or data.list_scenes(options.folder), options.preset)
+    if not options.folder and not (options.out and options.out.is_file()):
+        parser.error("expected the folder of the Pixel 4 set, or --out, a record that is there")
+    try:
+        pages = records.pages_of(options.page, [NAME])
+    except InputError as error:
+        parser.error(str(error))
+    if options.folder:
+        record = run(options.folder, options.scenes or data.list_scenes(options.folder), options.preset)
+        if options.out:
+            records.save(options.out, record)
+    else:
+        record = records.load(options.out, {})
     print(table(record))
-    if options.out:
-        records.save(options.out, record)
-    if options.readme:
-        records.put_into(options.readme, NAME, table(record))
+    for page in pages:
+        records.put_into(page, {NAME: table(record)})
 
 
 if __name__ == "__main__":

@@ -3,18 +3,19 @@
     python benchmarks/table.py --data FOLDER --out benchmarks/table_pixel4.json
     python benchmarks/table.py --seeds 3 --out benchmarks/table_synthetic.json
 
-    python benchmarks/table.py --out benchmarks/table_pixel4.json --readme README.md
+    python benchmarks/table.py --out benchmarks/table_pixel4.json --page
 
 The first is for the Pixel 4 scenes at hand, the second for simulated captures with exact truth; the third
 measures nothing, and shows what is recorded. The record keeps the scores of each method on each scene with
 versions, settings, code, machine and time, and is renewed after every one: the same command goes on where it
 was stopped, and measures again what was made with other settings or versions, with `--renew` also what other
 code made. A method that is not part of this project joins in by what it saved: ``--saved DPDNet=FOLDER``,
-with the layout that `dpdefocus.saved_outputs` states. With `--estimates` all sharp images and maps are kept,
-in that layout too.
+with the layout that `dpdefocus.evaluation.saved_outputs` states. With `--estimates` all sharp images and maps
+are kept, in that layout too.
 
-Printed is a Markdown table, which `--readme` puts into that file. Rows marked as quoted are the paper's, of
-all 17 scenes and by its own metric code.
+Printed is a Markdown table, which `--page` puts into docs/results.md, and a short one of the Pixel 4 scenes
+into README.md, or into the pages that are named. Rows marked as quoted are the paper's, of all 17 scenes and
+by its own metric code.
 """
 
 import argparse
@@ -30,24 +31,22 @@ import numpy as np
 import records
 
 from dpdefocus import baselines, evaluation, simulation
-from dpdefocus.baselines import aggregation as cost_aggregation_room
-from dpdefocus.baselines import methods as baselines_room
-from dpdefocus.baselines import smoothing as edge_aware_room
-from dpdefocus.baselines import stereo as stereo_room
-from dpdefocus.baselines import symmetry as symmetry_room
-from dpdefocus.baselines import wiener as wiener_selection_room
+from dpdefocus.baselines import aggregation, methods, smoothing, stereo, symmetry, wiener
 from dpdefocus.baselines.methods import BASELINES, Estimate
 from dpdefocus.data.result import current_versions
 from dpdefocus.evaluation.cases import Case
-from dpdefocus.evaluation.published_table import SOURCE, TABLE_1
+from dpdefocus.evaluation.published_table import SOURCE, TABLE_1, Quoted
 from dpdefocus.evaluation.saved_outputs import load_saved, saved_scenes
-from dpdefocus.fast import wiener as wiener_room
 from dpdefocus.fast.settings import FastSettings
 from dpdefocus.solver import solve
+from dpdefocus.support import parabola
 from dpdefocus.support.errors import InputError
 from dpdefocus.support.files import replacing, writable_folder
 from dpdefocus.support.progress_bar import progress
 
+# Rooms behind the figures: methods, scores, captures.
+CODE = ("baselines.methods", "solver", "evaluation.metrics", "evaluation.cases")
+PIXEL4, SIMULATED, SUMMARY = "Pixel 4", "simulated", "summary"  # names of the tables
 FAST, GUIDED = "fast", "fast_guided"
 TITLES = {name: f"{each.title} ({each.citation})" for name, each in BASELINES.items()} | {
     "identity": BASELINES["identity"].title,
@@ -57,21 +56,23 @@ TITLES = {name: f"{each.title} ({each.citation})" for name, each in BASELINES.it
 # The rooms whose constants are a method's settings, besides the sizes that all of them try.
 ROOMS: dict[str, tuple[ModuleType, ...]] = {
     "identity": (),
-    "wiener": (wiener_selection_room, wiener_room, stereo_room),
-    "symmetry": (symmetry_room, stereo_room, edge_aware_room),
-    "stereo": (stereo_room, edge_aware_room),
-    "cost_aggregation": (cost_aggregation_room, stereo_room),
+    "wiener": (wiener, stereo, parabola),
+    "symmetry": (symmetry, stereo, smoothing, parabola),
+    "stereo": (stereo, smoothing, parabola),
+    "cost_aggregation": (aggregation, stereo, parabola),
     FAST: (),
-    GUIDED: (baselines_room,),
+    GUIDED: (methods,),
 }
+# Measured method -> the row of the paper's table that stands below it.
+QUOTED_AS = {name: name for name in BASELINES} | {GUIDED: "paper_guided", FAST: "paper"}
 COLUMNS = {
     "PSNR (dB) ↑": ("psnr", "{:.2f}"),
     "SSIM ↑": ("ssim", "{:.3f}"),
     "MAE ↓": ("mae", "{:.4f}"),
     "AIWE(1) ↓": ("aiwe1", "{:.4f}"),
     "AIWE(2) ↓": ("aiwe2", "{:.4f}"),
-    "1−\\|ρ_s\\| ↓": ("spearman", "{:.4f}"),
-    "1−\\|ρ_s\\| (ordinal) ↓": ("spearman_ordinal", "{:.4f}"),
+    f"{records.AVERAGE_RANKS} ↓": ("spearman", "{:.4f}"),
+    f"{records.ORDINAL_RANKS} ↓": ("spearman_ordinal", "{:.4f}"),
 }
 
 
@@ -85,8 +86,7 @@ def settings_of(method: str) -> dict[str, Any]:
     """Every constant of a method, as JSON gives it back."""
     settings: dict[str, Any] = {"preset": asdict(FastSettings())}
     for room in ROOMS[method]:
-        name = room.__name__.rpartition(".")[2]
-        settings[name] = {
+        settings[room.__name__.partition(".")[2]] = {
             key: value
             for key, value in vars(room).items()
             if key.isupper() and isinstance(value, (int, float, tuple))
@@ -135,8 +135,8 @@ def measure(
 
 
 def code_of_methods() -> str:
-    """The digest of the code behind all figures: methods, scores, and the simulated captures."""
-    return records.code_of("baselines", "solve", "metrics", "ablations")
+    """The digest of the code behind all figures."""
+    return records.code_of(*CODE)
 
 
 def kept(folder: Path, method: str, case: Case, made: Mapping[str, Any]) -> bool:
@@ -187,45 +187,77 @@ def means(runs: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     }
 
 
+def tables(record: dict) -> dict[str, str]:
+    """Name -> Markdown of the tables of a record: the whole, and for the Pixel 4 scenes the short one."""
+    whole = {record["scenes"]: table(record)}
+    return whole | ({SUMMARY: summary(record)} if record["scenes"] == PIXEL4 else {})
+
+
 def table(record: dict) -> str:
     """Markdown: a row of measured means for each method, below it the quoted one."""
-    runs, quoted = record["runs"], TABLE_1 if record["scenes"] == "Pixel 4" else {}
-    pairs = {GUIDED: "paper_guided", FAST: "paper"} | {name: name for name in BASELINES}
+    runs, quoted = record["runs"], TABLE_1 if record["scenes"] == PIXEL4 else {}
     names = [*BASELINES, *(name for name in runs if name not in TITLES), GUIDED, FAST]
-    lines = ["| method | figures | " + " | ".join(COLUMNS) + " |", "|---" * (len(COLUMNS) + 2) + "|"]
+    lines = _head(COLUMNS)
     shown = set()
     for name in names:
         if runs.get(name):
-            lines.append(
-                _row(
-                    TITLES.get(name, f"{name} (saved outputs)"),
-                    f"measured, {len(runs[name])} scenes",
-                    means(runs[name]),
-                )
-            )
-        key = pairs.get(name, name.lower())
+            lines.append(_measured(name, runs[name], COLUMNS))
+        key = QUOTED_AS.get(name, name.lower())
         if key in quoted:
             shown.add(key)
-            lines.append(_quoted(quoted[key]))
-    lines += [_quoted(row) for key, row in quoted.items() if key not in shown]
+            lines.append(_quoted(quoted[key], COLUMNS))
+    lines += [_quoted(row, COLUMNS) for key, row in quoted.items() if key not in shown]
     all_runs = [run for method in runs.values() for run in method.values()]
     machines = sorted({run["machine"] for run in all_runs if "machine" in run})
     made = "; ".join([records.versions(all_runs), *machines])
     lines += ["", f"Measured: means over scenes, one setting for all of them; {made}."]
     if quoted:
-        lines.append(f"*Quoted*: {SOURCE}.")
+        lines += [f"*Quoted*: {SOURCE}. The paper does not state the rule of its rank correlation."]
+        lines += _warning(runs)
     return "\n".join(lines)
 
 
-def _row(title: str, kind: str, scores: Mapping[str, float]) -> str:
-    cells = [text.format(scores[key]) if key in scores else "–" for key, text in COLUMNS.values()]
-    return f"| {title} | {kind} | " + " | ".join(cells) + " |"
+def summary(record: dict) -> str:
+    """Markdown: the main methods and scores of a record of the Pixel 4 scenes."""
+    keys, methods = ("psnr", "ssim", "aiwe1", "aiwe2"), ("identity", "wiener", FAST)
+    columns = {title: column for title, column in COLUMNS.items() if column[0] in keys}
+    runs, lines = record["runs"], _head(columns)
+    lines += [_measured(name, runs[name], columns) for name in methods if runs.get(name)]
+    lines += [_quoted(TABLE_1["paper"], columns), "", *_warning(runs)]
+    return "\n".join(lines).rstrip()
 
 
-def _quoted(row) -> str:
+def _warning(runs: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[str]:
+    """How the paper's figures of classical methods compare with those measured here, in a sentence."""
+    ratios = [
+        TABLE_1[name].aiwe1 / means(runs[name])["aiwe1"]
+        for name in BASELINES
+        if runs.get(name) and name in TABLE_1
+    ]
+    if not ratios:
+        return []
+    return [
+        f"The paper's AIWE(1) of the classical methods is {min(ratios):.1f} to {max(ratios):.1f} times that "
+        "measured here: its versions of them were weaker, or were scored otherwise. Compare measured rows "
+        "with measured rows only."
+    ]
+
+
+def _head(columns: Mapping[str, Any]) -> list[str]:
+    return ["| method | figures | " + " | ".join(columns) + " |", "|---" * (len(columns) + 2) + "|"]
+
+
+def _measured(name: str, runs: Mapping[str, Mapping[str, float]], columns: Mapping[str, Any]) -> str:
+    scores = means(runs)
+    cells = [text.format(scores[key]) if key in scores else "–" for key, text in columns.values()]
+    title = TITLES.get(name, f"{name} (saved outputs)")
+    return f"| {title} | measured, {len(runs)} scenes | " + " | ".join(cells) + " |"
+
+
+def _quoted(row: Quoted, columns: Mapping[str, Any]) -> str:
     scores = row._asdict()
-    cells = [f"*{scores[key]}*" if scores.get(key) is not None else "–" for key, _ in COLUMNS.values()]
-    return f"| *{row.method} ({row.citation})* | *quoted* | " + " | ".join(cells) + " |"
+    cells = [f"*{scores[key]}*" if scores.get(key) is not None else "–" for key, _ in columns.values()]
+    return f"| *{row.method} ({row.citation})* | *quoted, 17 scenes* | " + " | ".join(cells) + " |"
 
 
 def main() -> None:
@@ -243,7 +275,7 @@ def main() -> None:
     )
     parser.add_argument("--estimates", type=Path, help="folder to keep all images and maps in")
     parser.add_argument("--renew", action="store_true", help="measure again what other code made")
-    parser.add_argument("--readme", type=Path, help="the file to put the table into")
+    parser.add_argument("--page", type=Path, nargs="*", help=records.PAGE_HELP)
     options = parser.parse_args()
     try:
         measured(options)
@@ -258,7 +290,7 @@ def measured(options: argparse.Namespace) -> None:
         InputError: what is given cannot be used; found before work starts.
     """
     saved = saved_methods(options.saved)
-    scenes = "Pixel 4" if options.data else "simulated"
+    scenes = PIXEL4 if options.data else SIMULATED
     record = records.load(options.out, {"scenes": scenes, "runs": {}})
     if options.data or options.seeds:
         if record["scenes"] != scenes:
@@ -267,8 +299,7 @@ def measured(options: argparse.Namespace) -> None:
             )
     elif not options.out.is_file():
         raise InputError(f"{options.out} does not exist; expected a record, or --data or --seeds to make one")
-    if options.readme:
-        records.table_in(options.readme.read_text(), record["scenes"])
+    pages = records.pages_of(options.page, list(tables(record)))
     cases = ()
     if options.data:
         cases = evaluation.pixel4_cases(options.data, options.scenes or ())
@@ -280,8 +311,8 @@ def measured(options: argparse.Namespace) -> None:
         measure_saved(case, saved, record["runs"])
         records.save(options.out, record)
     print(table(record))
-    if options.readme:
-        records.put_into(options.readme, record["scenes"], table(record))
+    for page in pages:
+        records.put_into(page, tables(record))
 
 
 if __name__ == "__main__":

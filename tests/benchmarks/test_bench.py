@@ -3,12 +3,9 @@
 import json
 import sys
 import time
-from pathlib import Path
 
-import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 import bench
+import pytest
 
 
 def test_every_part_at_a_tiny_size(monkeypatch, capsys):
@@ -57,8 +54,8 @@ def test_scores_on_the_way_of_paper(monkeypatch):
         time.sleep(scoring)
         return score(*images)
 
-    score = bench.metrics.score
-    monkeypatch.setattr(bench.metrics, "score", slow_score)
+    score = bench.evaluation.score
+    monkeypatch.setattr(bench.evaluation, "score", slow_score)
     began = time.perf_counter()
     history = bench.paper_history(opened, bench.SCORED_EVERY + 1)
     took = time.perf_counter() - began

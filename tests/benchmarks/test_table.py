@@ -1,18 +1,19 @@
 """The comparison's table: means of what was measured, quoted rows marked, a record to go on from."""
 
+import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
+import table
 
 from dpdefocus.baselines.methods import Estimate
 from dpdefocus.data.capture import GroundTruth
 from dpdefocus.evaluation.published_table import TABLE_1
 from dpdefocus.evaluation.saved_outputs import load_saved
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-import table
+from dpdefocus.fast.settings import FastSettings
 
 
 def record(scenes):
@@ -27,7 +28,7 @@ def test_measured_rows_are_means_and_quoted_rows_are_marked():
     lines = table.table(record("Pixel 4")).splitlines()
     (measured,) = (line for line in lines if line.startswith("| dual-pixel stereo"))
     assert "measured, 2 scenes" in measured and "0.2000" in measured
-    quoted = [line for line in lines if "*quoted*" in line]
+    quoted = [line for line in lines if "*quoted, 17 scenes*" in line]
     assert len(quoted) == len(TABLE_1)
     for row in TABLE_1.values():
         (line,) = (line for line in quoted if line.startswith(f"| *{row.method} ({row.citation})*"))
@@ -95,9 +96,20 @@ def test_estimates_that_are_there_are_not_made_again(calls, case, tmp_path):
 
 def test_settings_name_every_constant_of_a_methods_rooms():
     settings = table.settings_of("stereo")
-    assert {"TILE", "COARSE", "SPREAD", "CONTRAST"} <= settings["stereo"].keys()
-    assert settings["edge_aware"] == {"ROUNDS": 3}
-    assert settings["preset"]["hypotheses"] == 22
+    assert {"TILE", "COARSE", "SPREAD", "CONTRAST"} <= settings["baselines.stereo"].keys()
+    assert settings["baselines.smoothing"] == {"ROUNDS": 3}
+    assert settings["support.parabola"] == {"NOISE_COST": 1e-5}
+    assert settings["preset"] == json.loads(json.dumps(asdict(FastSettings())))
+
+
+def test_settings_know_the_constants_of_every_room_behind_a_baseline():
+    own = {"wiener": "wiener", "symmetry": "symmetry", "stereo": "stereo", "cost_aggregation": "aggregation"}
+    for method, room in own.items():
+        behind = table.records.rooms_behind(f"baselines.{room}")
+        of_baselines = {name for name in behind if name.startswith(("baselines.", "support.parabola"))}
+        # Two take a function of `stereo` that smooths nothing.
+        of_baselines -= {"baselines.smoothing"} if method in ("wiener", "cost_aggregation") else set()
+        assert set(table.settings_of(method)) == of_baselines | {"preset"}
 
 
 def test_saved_outputs_join_under_their_own_name(case, tmp_path):
@@ -117,12 +129,15 @@ def test_saved_outputs_join_under_their_own_name(case, tmp_path):
         (["--saved", "=outputs"], "found '=outputs', expected NAME=FOLDER"),
         (["--saved", "wiener=outputs"], "the name 'wiener' is taken"),
         (["--saved", "Theirs=nowhere"], "the folder nowhere does not exist"),
-        (["--readme", "README.md"], "found no lines <!-- begin of table: simulated -->"),
+        (
+            ["--page", "page.md"],
+            "no marks of a table in page.md; expected the lines <!-- begin of table: sim",
+        ),
     ],
 )
 def test_what_does_not_fit_is_told_before_work_starts(given, told, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    Path("README.md").write_text("nothing")
+    Path("page.md").write_text("nothing")
     monkeypatch.setattr(table, "synthetic_cases", lambda seeds: pytest.fail("work has started"))
     monkeypatch.setattr(sys, "argv", ["table.py", "--seeds", "1", "--out", "record.json", *given])
     with pytest.raises(SystemExit):
@@ -132,12 +147,23 @@ def test_what_does_not_fit_is_told_before_work_starts(given, told, tmp_path, mon
 
 
 def test_table_of_a_record_needs_no_work(tmp_path, monkeypatch, capsys):
-    out, readme = tmp_path / "record.json", tmp_path / "README.md"
-    readme.write_text("\n".join(table.records.marks("Pixel 4")))
-    monkeypatch.setattr(sys, "argv", ["table.py", "--out", str(out), "--readme", str(readme)])
+    out, page, short = (tmp_path / name for name in ("record.json", "results.md", "README.md"))
+    page.write_text("\n".join(table.records.marks(table.PIXEL4)))
+    short.write_text("\n".join(table.records.marks(table.SUMMARY)))
+    monkeypatch.setattr(table.records, "PAGES", (page, short))
+    monkeypatch.setattr(sys, "argv", ["table.py", "--out", str(out), "--page"])
     with pytest.raises(SystemExit):
         table.main()
     assert "record.json does not exist" in capsys.readouterr().err
     table.records.save(out, record("Pixel 4"))
     table.main()
-    assert table.records.table_in(readme.read_text(), "Pixel 4") == table.table(record("Pixel 4"))
+    assert table.records.table_in(page, table.PIXEL4) == table.table(record("Pixel 4"))
+    assert table.records.table_in(short, table.SUMMARY) == table.summary(record("Pixel 4"))
+
+
+def test_short_table_has_measured_and_quoted_rows_without_ranks_and_says_how_far_they_differ():
+    lines = table.summary(record("Pixel 4")).splitlines()
+    assert [line.split(" | ")[1] for line in lines[2:4]] == ["measured, 1 scenes", "*quoted, 17 scenes*"]
+    assert "ρ_s" not in "".join(lines)
+    # Of the classical methods only stereo was measured: 0.2, quoted 0.141.
+    assert lines[-1].startswith("The paper's AIWE(1) of the classical methods is 0.7 to 0.7 times")
