@@ -1,4 +1,4 @@
-"""What a capture, its calibration and its truth are, and when they are not.
+"""A capture, its calibration and its truth, and the checks that they must pass.
 
 Axes: views = (left, right), [views, height, width]; kernels [rows, cols, views, kernel, kernel] on a grid of
 rows x cols equal cells. Units: linear raw in [0, 1]; the calibrated size is defocus size 1.
@@ -14,16 +14,21 @@ from dpdefocus.support.errors import InputError
 
 VIEWS = ("left", "right")
 
-# Pixel 4: the full frame, and the part from its centre that the released kernels cover.
+# Pixel 4: the full frame, and its central part that the released kernels cover.
 PIXEL4_FRAME = (1512, 2016)
 PIXEL4_CROP = (1008, 1344)
 RELEASED_GRID = (6, 8)
 
-# A kernel scaled by this error dims its tile by as much: at white, a quarter of a grey level of 8 bits.
+# A kernel whose sum is off by this dims its tile by as much: at white, a quarter of an 8-bit grey level.
 KERNEL_SUM_TOLERANCE = 1e-3
 
 # More clipped pixels than this leave too little of the scene to measure blur on.
 SATURATED_SHARE = 0.5
+
+# Of a view's linear raw: the right one is multiplied by the relative vignetting.
+LARGEST_LINEAR = 4.0
+
+MIDDLE_GREY = 0.5  # the mean intensity for which the published constants are meant
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,7 @@ class Capture:
 
 
 class GroundTruth(NamedTuple):
-    """What a scene of the Pixel 4 set is scored against; the mask marks where the defocus map is known."""
+    """The truth that a result is scored against; the mask marks where the defocus map is known."""
 
     all_in_focus: Float32[np.ndarray, "height width"]
     defocus_map: Float32[np.ndarray, "height width"]
@@ -116,6 +121,11 @@ def check_white(white: np.ndarray, what: str) -> None:
 def check_view(view: np.ndarray, saturated: np.ndarray, what: str) -> None:
     if not np.isfinite(view).all():
         raise InputError(f"{what}: found {np.count_nonzero(~np.isfinite(view))} values that are not finite")
+    if view.dtype.kind != "f" or view.max() > LARGEST_LINEAR:
+        raise InputError(
+            f"{what}: found {view.dtype} values up to {view.max():.4g}, expected linear raw in [0, 1]. "
+            "Read files with load_capture, or subtract the black level and divide by the white level"
+        )
     if view.min() == view.max():
         raise InputError(
             f"{what}: every pixel is {view.max():.4g} once the black level is subtracted, expected a "
@@ -126,6 +136,3 @@ def check_view(view: np.ndarray, saturated: np.ndarray, what: str) -> None:
             f"{what}: {saturated.mean():.0%} of the pixels are saturated in either view, expected at most "
             f"{SATURATED_SHARE:.0%}. Expose less, or check white_level"
         )
-
-
-MIDDLE_GREY = 0.5  # the mean intensity for which the published constants are meant

@@ -1,4 +1,4 @@
-"""The Pixel 4 scenes of the paper: fetched, listed, read."""
+"""The Pixel 4 scenes of the paper: download, list, read."""
 
 import dataclasses
 import importlib.resources
@@ -63,7 +63,7 @@ def load_ground_truth(data_dir: str | Path, scene: str) -> GroundTruth:
 
 
 def list_scenes(data_dir: str | Path) -> list[str]:
-    """The scenes of which both views are in the folder."""
+    """The scenes whose two views are both in the folder."""
     names = {path.name.removesuffix("_left.png") for path in Path(data_dir).glob("*_left.png")}
     return sorted(name for name in names if (Path(data_dir) / f"{name}_right.png").is_file())
 
@@ -73,8 +73,8 @@ def fetch_pixel4(
 ) -> Path:
     """Download the Pixel 4 set, or some ``scenes`` of it, from its authors' repository into a folder.
 
-    A scene is about 9 MB. Each file is checked against its SHA-256; files already there and sound are kept.
-    The set has no licence: it is fetched for you, and not yours to pass on.
+    A scene is about 9 MB. Each file is checked against its SHA-256; intact files that are there are kept. The
+    set has no licence: you may not pass it on.
 
     Raises:
         InputError: unknown scene, folder that cannot be written, or a download that fails.
@@ -103,7 +103,8 @@ def fetch_pixel4(
 
 def _pixel4_registry() -> dict[str, str]:
     """File name within the set -> its SHA-256, of all 72 files."""
-    lines = importlib.resources.files("dpdefocus").joinpath("pixel4-registry.txt").read_text().splitlines()
+    registry = importlib.resources.files("dpdefocus.data").joinpath("pixel4-registry.txt")
+    lines = registry.read_text().splitlines()
     return {name: f"sha256:{digest}" for digest, name in (line.split() for line in lines)}
 
 

@@ -1,6 +1,6 @@
 """A camera's raw files: levels, the green channel, and the two views out of a sum and one side.
 
-    python -m dpdefocus.raw sum.tiff side.tiff --side left --mosaic --out left.png right.png
+    dpdefocus views sum.tiff side.tiff --side left --mosaic --out left.png right.png
 
 makes left.png and right.png of the two frames of a Canon dual-pixel raw file.
 
@@ -8,8 +8,7 @@ Axes   images are [height, width]; a mosaic has one colour per pixel, in squares
 Units  raw integers are the sensor's; linear raw is (raw - black level) / white level, in [0, 1].
 """
 
-import argparse
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,30 +21,36 @@ from dpdefocus.support.files import read_image_16bit, replacing, writable_folder
 BLACK_LEVEL = 1024
 WHITE_LEVEL = 2**14 - 1
 
-# A side brighter than the sum in more of the pixels than this, by more than noise, was not a side of it.
+LARGEST_RAW = 2**16 - 1
+
+# Largest fraction of the pixels in which a side may exceed the sum by more than noise.
 LARGEST_SHARE_OUTSIDE = 0.02
 
 
 def read_raw(path: str | Path, what: str) -> UInt16[np.ndarray, "height width"]:
-    """A 16-bit image; of colour the green channel, where dual-pixel views come from.
+    """A 16-bit image; of a colour image the green channel, which holds the dual-pixel views.
 
     Raises:
-        InputError: no such file, or not such an image; ``what`` says in the error what it would be.
+        InputError: no such file, or not such an image; ``what`` names the expected content in the error.
     """
     image = read_image_16bit(path, what)
     return image if image.ndim == 2 else image[:, :, 1]
 
 
 def check_levels(black_level: int, white_level: int) -> None:
-    """Raises InputError unless 0 <= black < white."""
-    if not 0 <= black_level < white_level:
-        raise InputError(f"black_level {black_level}, white_level {white_level}: expected 0 <= black < white")
+    """Raises InputError unless both are whole numbers of 16 bits, 0 <= black < white <= 65535."""
+    whole = all(isinstance(level, (int, np.integer)) for level in (black_level, white_level))
+    if not whole or not 0 <= black_level < white_level <= LARGEST_RAW:
+        raise InputError(
+            f"black_level {black_level!r}, white_level {white_level!r}: expected whole numbers, "
+            f"0 <= black < white <= {LARGEST_RAW}"
+        )
 
 
 def signed_linear(
     raw: UInt16[np.ndarray, "height width"], black_level: int, white_level: int
 ) -> Float32[np.ndarray, "height width"]:
-    """``(raw - black level) / white level``; noise below the black level stays, so that means are true."""
+    """``(raw - black level) / white level``; keeps noise below the black level, so means are unbiased."""
     return (raw.astype(np.float32) - np.float32(black_level)) / np.float32(white_level)
 
 
@@ -80,10 +85,10 @@ def write_raw(
 def green_of_mosaic(
     mosaic: UInt16[np.ndarray, "height width"], pattern: str = "rggb", white_level: int = WHITE_LEVEL
 ) -> UInt16[np.ndarray, "half_height half_width"]:
-    """The green channel of a mosaic at half its resolution: of each 2 x 2 square the mean of the two greens.
+    """The green channel of a mosaic at half its resolution: the mean of the two greens of each 2 x 2 square.
 
-    That mean stands for the middle of the square whichever way the greens lie. Where one of them reaches the
-    white level the square does, so that it counts as clipped.
+    Whatever the pattern, that mean is centred on the square. Where either green reaches the white level, so
+    does the result: it counts as clipped.
 
     Raises:
         InputError: a pattern without two greens.
@@ -105,11 +110,11 @@ def other_side(
     black_level: int,
     white_level: int,
 ) -> UInt16[np.ndarray, "height width"]:
-    """The view that a camera leaves out which stores left + right, and one of them: their difference.
+    """The missing view of a camera that stores left + right and one of the two: their difference.
 
         other - black = (total - black) - (side - black).
 
-    Where the total is clipped the other side is not known; it is set to the white level, so that it counts as
+    Where the total is clipped the other view is unknown: it is set to the white level, and so counts as
     clipped.
 
     Raises:
@@ -131,33 +136,58 @@ def other_side(
     return np.clip(other, 0, white_level).astype(np.uint16)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """The command; 0 when all went well, 2 when something given cannot be used."""
-    parser = argparse.ArgumentParser(
-        prog="python -m dpdefocus.raw", description="Left and right view from their sum and one of them."
-    )
-    parser.add_argument("sum", help="left + right, 16-bit TIFF or PNG")
-    parser.add_argument("one", help="one of the two views")
-    parser.add_argument("--side", choices=("left", "right"), required=True, help="which one that is")
-    parser.add_argument(
-        "--mosaic", action="store_true", help="files with one colour per pixel, not demosaiced"
-    )
-    parser.add_argument("--pattern", default="rggb", help="of the mosaic (default: %(default)s)")
-    parser.add_argument("--black-level", type=int, default=BLACK_LEVEL, help="of both (default: %(default)s)")
-    parser.add_argument("--white-level", type=int, default=WHITE_LEVEL, help="of both (default: %(default)s)")
-    parser.add_argument("--out", nargs=2, default=["left.png", "right.png"], metavar=("LEFT", "RIGHT"))
-    given = parser.parse_args(arguments)
-    try:
-        total, one = read_raw(given.sum, "the sum of both views"), read_raw(given.one, "one view")
-        other = other_side(total, one, given.black_level, given.white_level)
-        if given.mosaic:
-            one, other = (green_of_mosaic(image, given.pattern, given.white_level) for image in (one, other))
-        pair = (one, other) if given.side == "left" else (other, one)
-        for path, image in zip(map(Path, given.out), pair, strict=True):
-            with replacing(writable_folder(path.parent, "out"), path.name) as (partial,):
-                write_image(partial, image)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(f"{pair[0].shape[1]} x {pair[0].shape[0]} pixels, in {given.out[0]} and {given.out[1]}")
-    return 0
+def split_views(
+    total: UInt16[np.ndarray, "height width"],
+    one: UInt16[np.ndarray, "side_height side_width"],
+    side: str,
+    mosaic: bool = False,
+    pattern: str = "rggb",
+    black_level: int = BLACK_LEVEL,
+    white_level: int = WHITE_LEVEL,
+) -> UInt16[np.ndarray, "2 view_height view_width"]:
+    """The left and the right view out of their sum and ``one`` of them, the ``side`` "left" or "right".
+
+    Of a ``mosaic`` the green pixels, as `green_of_mosaic` takes them from its ``pattern``.
+
+    Raises:
+        InputError: frames that are not a sum and a side of it, another ``side``, or a pattern without two
+            greens.
+    """
+    if side not in ("left", "right"):
+        raise InputError(f"side: found {side!r}, expected left or right")
+    other = other_side(total, one, black_level, white_level)
+    pair = (one, other) if side == "left" else (other, one)
+    return np.stack([green_of_mosaic(each, pattern, white_level) if mosaic else each for each in pair])
+
+
+def split_files(
+    total: str | Path,
+    one: str | Path,
+    side: str,
+    out: Sequence[str | Path] = ("left.png", "right.png"),
+    mosaic: bool = False,
+    pattern: str = "rggb",
+    black_level: int = BLACK_LEVEL,
+    white_level: int = WHITE_LEVEL,
+) -> UInt16[np.ndarray, "2 height width"]:
+    """`split_views` of two files, which is also written to the two PNG files ``out``, left and right.
+
+    Raises:
+        InputError: as `split_views`; a file that cannot be read or written, or an output that would replace
+            an input or the other output.
+    """
+    paths = [Path(path) for path in out]
+    if len({path.resolve() for path in (Path(total), Path(one), *paths)}) < 4:
+        raise InputError(
+            f"out: {out[0]} and {out[1]} would replace {total}, {one} or each other; expected two other files"
+        )
+    if any(path.suffix.lower() != ".png" for path in paths):
+        raise InputError(f"out: found {out[0]} and {out[1]}, expected names that end in .png")
+    frames = read_raw(total, "the sum of both views"), read_raw(one, "one view")
+    views = split_views(*frames, side, mosaic, pattern, black_level, white_level)
+    for path in paths:
+        writable_folder(path.parent, "out")
+    for path, view in zip(paths, views, strict=True):
+        with replacing(path.parent, path.name) as (partial,):
+            write_image(partial, view)
+    return views

@@ -1,4 +1,4 @@
-"""What a solved capture leaves behind, and how it is saved.
+"""The result of solving a capture, and its files.
 
 Axes: images [height, width]; layers stored back to front, index 0 = farthest and opaque. Units: the
 all-in-focus image is linear raw in [0, 1], as the views; the defocus map and the scales are factors on the
@@ -10,7 +10,6 @@ Files of a result folder: ``result.npz`` holds everything; ``all_in_focus.png`` 
 
 import json
 import platform
-import zipfile
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -36,8 +35,8 @@ def current_versions() -> dict[str, str]:
 class Result:
     """A solved capture: the images, the multiplane image they come from, and how they were made.
 
-    ``confidence`` in [0, 1] says where the defocus map can be trusted. ``alphas`` and ``intensities`` may be
-    coarser than the images. ``settings`` must be JSON-able.
+    ``confidence`` in [0, 1] says where the defocus map can be trusted. ``intensities`` is None where all
+    layers share ``all_in_focus``. ``settings`` must be what JSON can hold.
 
     Raises:
         InputError: values that are not finite, confidence outside [0, 1], or settings that JSON cannot hold.
@@ -73,14 +72,17 @@ class Result:
 
 
 def save_result(result: Result, out_dir: str | Path) -> None:
-    """Write ``result.npz``, ``all_in_focus.png`` and ``defocus_map.png``: all three, or after an error none.
+    """Write ``result.npz``, ``all_in_focus.png`` and ``defocus_map.png``.
+
+    After an error while they are written, the files of an earlier result are unchanged.
 
     Raises:
         InputError: the folder cannot be written.
     """
     folder = writable_folder(out_dir)
     texts = {name: np.array(json.dumps(getattr(result, name))) for name in ("settings", "versions")}
-    with replacing(folder, NPZ, "all_in_focus.png", "defocus_map.png") as (npz, sharp, defocus):
+    # The archive is moved last: where it is, its pictures are.
+    with replacing(folder, "all_in_focus.png", "defocus_map.png", NPZ) as (sharp, defocus, npz):
         np.savez_compressed(npz, **result._arrays(), **texts, seconds=np.float64(result.seconds))
         write_image(sharp, _sixteen_bits(result.all_in_focus, 0.0, 1.0))
         smallest, largest = float(result.scales.min()), float(result.scales.max())
@@ -101,11 +103,11 @@ def load_result(path: str | Path) -> Result:
         for name in ("settings", "versions"):
             values[name] = json.loads(str(values[name]))
         return Result(**values | {"seconds": float(values["seconds"])})
-    except (KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # damaged archives raise many kinds
         raise InputError(f"{path} is not a saved result ({error}): expected a file by save_result") from error
 
 
 def _sixteen_bits(image: Float[np.ndarray, "height width"], black: float, white: float) -> np.ndarray:
-    """The image as uint16, ``black`` to 0 and ``white`` to 65535, clipped; all black if the two are one."""
+    """The image as uint16, ``black`` to 0 and ``white`` to 65535, clipped; all black if the two are equal."""
     unit = (image.astype(np.float64) - black) / (white - black) if white > black else np.zeros_like(image)
     return np.round(np.clip(unit, 0, 1) * 65535).astype(np.uint16)

@@ -29,7 +29,7 @@ from dpdefocus.lessons import run
 from dpdefocus.lessons.contact_sheet import contact_sheet_page, pictures
 from dpdefocus.lessons.jobs import NAME, Job, read_jobs
 from dpdefocus.support.errors import InputError
-from dpdefocus.support.files import existing_file, replacing, writable_folder
+from dpdefocus.support.files import existing_file, remove_abandoned, replacing, writable_folder
 from dpdefocus.support.progress_bar import progress
 
 RECORD = "capture.json"
@@ -89,18 +89,17 @@ def complete(job: Job, notebook: Path, out_dir: Path) -> dict[str, Any] | None:
 
 def run_job(job: Job, notebook: Path, out_dir: Path) -> dict[str, Any]:
     """Run one capture, unless it is complete; returns its record, with the error if it failed."""
-    kept = complete(job, notebook, out_dir)
-    if kept is not None:
-        return kept
     began = time.perf_counter()
     record = {"name": job.name, "status": FAILED, "error": "", "scores": {}}
     try:
+        kept = complete(job, notebook, out_dir)
+        if kept is not None:
+            return kept
         record["identity"] = _identity(job, notebook)
         folder = writable_folder(out_dir / job.name)
         # From here on the files are no longer those that an earlier record describes.
         (folder / RECORD).unlink(missing_ok=True)
-        for abandoned in folder.glob(".partial-*"):
-            shutil.rmtree(abandoned, ignore_errors=True)
+        remove_abandoned(folder)
         _share_compiled_programs()
         run.run_lesson(notebook, folder, list(job.given), bar=False)
         record["scores"] = _scores(job, notebook, folder)

@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 
 from dpdefocus import data, support
-from dpdefocus.data import pixel4
-from dpdefocus.data import result as results_room
+from dpdefocus.data import pixel4, result as results_room
 from dpdefocus.support.errors import InputError
 
 ROWS, COLS, SIZE = 2, 3, 7
@@ -193,11 +192,65 @@ def test_view_files_that_are_not_one_image(folder):
             data.load_capture(folder / name, folder / "right.png", folder / "calibration")
 
 
-def test_options_that_do_not_fit(folder):
+def test_options_that_do_not_fit(folder, monkeypatch):
     with pytest.raises(InputError, match=r"crop: found \(200, 100\), expected .* up to \(160, 210\)"):
         load(folder, crop=(200, 100))
-    with pytest.raises(InputError, match="black_level 500, white_level 400: expected 0 <= black < white"):
-        load(folder, black_level=500, white_level=400)
+    # As a user meets it: the tests' own type checks would come first.
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    for black, white in ((500, 400), (-1, 400), (0, 70_000), (64.5, 1023), ("64", 1023)):
+        message = f"black_level {black!r}, white_level {white}: expected whole numbers, 0 <= black < white"
+        with pytest.raises(InputError, match=message):
+            load(folder, black_level=black, white_level=white)
+
+
+def test_values_above_the_white_level_are_another_camera_s(folder):
+    """Not one hot pixel, which the sensor clips, but more than one in a thousand."""
+    with pytest.raises(InputError, match="left.png holds values up to 8999, white_level is 8000"):
+        load(folder, white_level=8000)
+    left = raw(folder)
+    left[3, 4] = 16400
+    support.write_image(folder / "left.png", left)
+    assert load(folder)[0].saturated[3, 4]
+
+
+def test_one_view_given_twice_is_told(folder):
+    with pytest.raises(InputError, match="hold the same image: expected the left and the right view"):
+        data.load_capture(folder / "left.png", folder / "left.png", folder / "calibration")
+
+
+def test_white_sheets_of_an_earlier_calibration_go(folder, calibration):
+    """Else they would correct captures of the new one."""
+    data.save_calibration(calibration, folder / "calibration")
+    data.save_calibration(dataclasses.replace(calibration, white=None), folder / "calibration")
+    assert data.load_calibration(folder / "calibration").white is None
+
+
+def test_white_sheets_that_cannot_be_right_are_refused(folder, calibration):
+    where, white = folder / "calibration", calibration.white
+    with pytest.raises(InputError, match="found values up to 1, which these levels cannot hold"):
+        data.save_calibration(dataclasses.replace(calibration, white=white / white.max()), where)
+    dim = np.stack([white[0], white[1] / 8])
+    data.save_calibration(dataclasses.replace(calibration, white=dim), where)
+    with pytest.raises(InputError, match="left over right runs from"):
+        load(folder)
+    data.save_calibration(calibration, where)
+    sheet = raw(where, "white_sheet_left")
+    sheet[:2] = 16383
+    support.write_image(where / "white_sheet_left.png", sheet)
+    with pytest.raises(InputError, match="white_sheet_left.png: 1.2% of the pixels reach the white level"):
+        load(folder)
+
+
+def test_kernels_that_declare_more_than_the_file_holds(folder):
+    path = folder / "calibration" / "blur_kernels_left.npy"
+    header = {"descr": "<f4", "fortran_order": False, "shape": (10**5, 10**5)}
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+    with pytest.raises(InputError, match="blur_kernels_left.npy is not a NumPy array"):
+        load(folder)
+    np.save(path, np.zeros((0, 4, 31, 31), np.float32))
+    with pytest.raises(InputError, match="holds no kernels"):
+        load(folder)
 
 
 @pytest.mark.parametrize(
@@ -252,6 +305,12 @@ def test_captures_made_in_memory_are_checked_too(rng, monkeypatch):
         data.Capture(broken, "made", saturated)
     # As a user meets it: the tests' own type checks would come first.
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    raw_integers = (views * 9000).astype(np.uint16)
+    for each in (raw_integers, raw_integers.astype(np.float32)):
+        with pytest.raises(
+            InputError, match=r"expected linear raw in \[0, 1\]. Read files with load_capture"
+        ):
+            data.Capture(each, "made", saturated)
     with pytest.raises(InputError, match=r"views of made: found \(20, 30\), expected \(2, height, width\)"):
         data.Capture(views[0], "made", saturated)
     with pytest.raises(InputError, match=r"saturated of made: found shape \(2, 2\)"):
@@ -386,7 +445,7 @@ def test_failure_while_saving_leaves_the_earlier_result(tmp_path, result, monkey
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(results_room, "write_image", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(InputError, match=r"nothing more can be written \(No space left on device\)"):
         data.save_result(dataclasses.replace(result, seconds=1.0), tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 

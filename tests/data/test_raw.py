@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from dpdefocus import data
-from dpdefocus.data import raw
 from dpdefocus.support.errors import InputError
 
 BLACK, WHITE = 2048, 15000
@@ -61,19 +60,46 @@ def test_green_is_the_mean_of_a_square_s_two(pattern, first, second):
         data.green_of_mosaic(mosaic, "rgb")
 
 
-def test_command_makes_the_pair_that_is_loaded(tmp_path, pair, capsys):
+@pytest.fixture
+def frames(tmp_path, pair):
+    """The files of a mosaic's sum and of its right view, at twice the resolution of the pair."""
     left, right = (np.kron(view, np.ones((2, 2), int)) for view in pair)
     cv2.imwrite(str(tmp_path / "sum.tiff"), as_raw(left + right))
     cv2.imwrite(str(tmp_path / "side.tiff"), as_raw(right))
-    out = [str(tmp_path / f"{view}.png") for view in data.VIEWS]
-    levels = ["--black-level", str(BLACK), "--white-level", str(WHITE)]
-    arguments = [str(tmp_path / "sum.tiff"), str(tmp_path / "side.tiff"), "--mosaic", *levels, "--out", *out]
-    assert raw.main([*arguments, "--side", "right"]) == 0
-    for path, view in zip(out, pair, strict=True):
+    return tmp_path / "sum.tiff", tmp_path / "side.tiff"
+
+
+def test_files_of_sum_and_side_become_the_pair_that_is_loaded(tmp_path, pair, frames):
+    out = [tmp_path / f"{view}.png" for view in data.VIEWS]
+    options = {"mosaic": True, "black_level": BLACK, "white_level": WHITE}
+    views = data.split_files(*frames, "right", out, **options)
+    for path, view, returned in zip(out, pair, views, strict=True):
         np.testing.assert_array_equal(data.read_raw(path, "a view"), as_raw(view))
-    arguments[1] = str(tmp_path / "none.tiff")
-    assert raw.main([*arguments, "--side", "right"]) == 2
-    assert "none.tiff does not exist: expected one view" in capsys.readouterr().err
+        np.testing.assert_array_equal(returned, as_raw(view))
+    # Taken for the left one, the two change places.
+    np.testing.assert_array_equal(data.split_files(*frames, "left", out, **options), views[::-1])
+    with pytest.raises(InputError, match="none.tiff does not exist: expected one view"):
+        data.split_files(frames[0], tmp_path / "none.tiff", "right", out, **options)
+    with pytest.raises(InputError, match="side: found 'lft', expected left or right"):
+        data.split_files(*frames, "lft", out, **options)
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        (("sum.tiff", "right.png"), "would replace .*sum.tiff"),
+        (("left.png", "folder/../side.tiff"), "would replace .*side.tiff"),
+        (("left.png", "left.png"), "or each other; expected two other files"),
+        (("left.tif", "right.png"), "expected names that end in .png"),
+    ],
+)
+def test_no_input_and_no_other_output_is_overwritten(tmp_path, frames, out, message):
+    (tmp_path / "folder").mkdir()
+    before = [path.read_bytes() for path in frames]
+    with pytest.raises(InputError, match=message):
+        data.split_files(*frames, "right", [tmp_path / name for name in out], True, "rggb", BLACK, WHITE)
+    assert [path.read_bytes() for path in frames] == before
+    assert not list(tmp_path.glob("*.png"))
 
 
 def test_pgm_of_sixteen_bits_is_read(tmp_path, pair):

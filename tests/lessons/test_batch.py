@@ -172,9 +172,15 @@ def test_only_what_is_incomplete_runs_again(notebook, captures, tmp_path, starte
     (out / "c" / "lesson.html").write_text("rep")
     assert run("a,001,4", "b,002,", "c,003,3") == (0, ["a", "c"])
     (out / "b" / RECORD).write_text("{")
-    (out / "b" / ".partial-1").mkdir()
+    gone = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True
+    )
+    left = out / "b" / f".partial-{gone.stdout.strip()}-x"  # by a process that was killed
+    left.mkdir()
+    writing = out / "b" / f".partial-{os.getpid()}-x"  # by one that lives: another terminal's
+    writing.mkdir()
     assert run("a,001,4", "b,002,", "c,003,3") == (0, ["b"])
-    assert not (out / "b" / ".partial-1").exists()
+    assert not left.exists() and writing.exists()
     # A run that fails half-way may have replaced files: what was complete before is so no longer.
     assert run("a,bad,4", "b,002,", "c,003,3") == (1, ["a"])
     assert run("a,001,4", "b,002,", "c,003,3") == (0, ["a"])
