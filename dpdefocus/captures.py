@@ -1,4 +1,4 @@
-"""The capture that a lesson's parameters name: simulated, of the Pixel 4 set, or one's own; with its truth.
+"""The capture that a lesson's parameters name: simulated, of the Pixel 4 set, or the user's own.
 
 Axes and units as in `data`: views [views, height, width], linear raw in [0, 1].
 """
@@ -17,7 +17,7 @@ SYNTHETIC = "synthetic"
 
 
 class Opened(NamedTuple):
-    """A capture, its calibration, and the truth where it is known."""
+    """A capture, its calibration, and its truth where it is known."""
 
     capture: Capture
     calibration: Calibration
@@ -34,14 +34,14 @@ def open_capture(
     black_level: int = BLACK_LEVEL,
     white_level: int = WHITE_LEVEL,
 ) -> Opened:
-    """The capture of exactly one of three kinds.
+    """Open a capture of one of three kinds: a Pixel 4 scene, the user's own, or a simulated one.
 
     Args:
-        data_dir, scene: folder of the Pixel 4 set and a scene's number in it, such as ``"001"``; papermill's
-            own command line turns that into the integer 1, which is as good.
-        left, right, calibration_dir: files of one's own views, and the folder of their calibration.
-        seed: of the simulated capture, which is what is opened when nothing else is given.
-        black_level, white_level: of the files of one's own views, and of its calibration.
+        data_dir, scene: folder of the Pixel 4 set and a scene's number in it, such as ``"001"``; the integer
+            1, which papermill's command line makes of it, serves as well.
+        left, right, calibration_dir: files of the user's own views, and the folder of their calibration.
+        seed: of the simulated capture, which is opened when nothing else is given.
+        black_level, white_level: of the user's own views and of their calibration.
 
     Raises:
         InputError: arguments of two kinds, only some arguments of one kind, or files that do not fit.

@@ -28,6 +28,7 @@ from dpdefocus.support.errors import InputError
 Settings = FastSettings | PublishedSettings
 Solution = tuple[dict[str, Array], dict[str, Any]]
 
+# Name -> settings. None of them belongs to one scene.
 PRESETS: dict[str, Settings] = {
     "fast": FAST,
     "classroom": CLASSROOM,

@@ -20,12 +20,12 @@ from dpdefocus.baselines import aggregation, stereo, symmetry
 from dpdefocus.baselines.smoothing import guided_filter
 from dpdefocus.baselines.wiener import best_sizes, selected
 from dpdefocus.data.capture import MIDDLE_GREY, Calibration, Capture
-from dpdefocus.fast.defocus import REACH, reduction_factor
+from dpdefocus.fast.defocus import reduction_factor
 from dpdefocus.fast.images import enlarge, reduce
-from dpdefocus.fast.settings import FastSettings
+from dpdefocus.fast.settings import FAST
 from dpdefocus.fast.solve import at_middle_grey
 from dpdefocus.optics.blended_tiles import Overlap
-from dpdefocus.optics.kernels import kernel_reach
+from dpdefocus.optics.kernels import centre_kernels, kernel_reach
 
 Image = Float32[np.ndarray, "height width"]
 GUIDED_RADIUS = 16  # pixels
@@ -77,12 +77,13 @@ class Prepared(NamedTuple):
 
 def prepare(capture: Capture, calibration: Calibration) -> Prepared:
     """Views and kernels as the default preset has them, and the sizes that it tries."""
-    settings = FastSettings()
-    gain, views, kernels = at_middle_grey(capture, calibration)
-    reduction = reduction_factor(kernels, settings)
+    gain, views = at_middle_grey(capture)
+    kernels = centre_kernels(jnp.asarray(calibration.kernels))
+    reduction = reduction_factor(kernels, FAST)
     small = np.asarray(reduce(views, reduction))
-    sizes = np.linspace(settings.nearest, settings.farthest, settings.hypotheses, dtype=np.float32)
-    reach = kernel_reach(kernels, REACH)
+    tried = FAST.energy
+    sizes = np.linspace(tried.nearest, tried.farthest, tried.hypotheses, dtype=np.float32)
+    reach = kernel_reach(kernels, FAST.reach)
     return Prepared(gain, np.asarray(views), small, reduction, np.asarray(kernels), reach, sizes)
 
 

@@ -12,6 +12,7 @@ confidence.
 import cv2
 import numpy as np
 from jaxtyping import Float
+from scipy.linalg import solveh_banded
 
 from dpdefocus.support.errors import InputError
 
@@ -46,22 +47,13 @@ def edge_aware(
 def smooth_lines(
     lines: Float[np.ndarray, "lines length"], links: Float[np.ndarray, "lines gaps"]
 ) -> Float[np.ndarray, "lines length"]:
-    """``min_u Σ (u_p − f_p)² + Σ links_p (u_p − u_{p+1})²`` on each line, by elimination."""
-    length = lines.shape[1]
-    links = np.ascontiguousarray(links.T)
-    before, after = (np.pad(links, pad) for pad in (((1, 0), (0, 0)), ((0, 1), (0, 0))))
-    solved = np.array(lines.T, np.float64)
-    upper = np.zeros_like(solved)
-    for n in range(length):
-        pivot = 1 + before[n] + after[n]
-        if n:
-            pivot -= before[n] * upper[n - 1]
-            solved[n] += before[n] * solved[n - 1]
-        upper[n] = after[n] / pivot
-        solved[n] /= pivot
-    for n in range(length - 2, -1, -1):
-        solved[n] += upper[n] * solved[n + 1]
-    return solved.T
+    """``min_u Σ (u_p − f_p)² + Σ links_p (u_p − u_{p+1})²`` on each line.
+
+    The lines' tridiagonal systems are solved as one: nothing links the end of a line to the next one's start.
+    """
+    before, after = (np.pad(np.float64(links), ((0, 0), ends)) for ends in ((1, 0), (0, 1)))
+    bands = np.stack([-before, 1 + before + after]).reshape(2, -1)  # above the diagonal, and the diagonal
+    return solveh_banded(bands, np.float64(lines).ravel()).reshape(lines.shape)
 
 
 def guided_filter(

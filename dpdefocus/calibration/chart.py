@@ -1,36 +1,34 @@
-"""The calibration chart: white discs on black, as data, as an image at any geometry, and as files.
+"""The calibration chart: white discs on black, as data, as an image under any geometry, and as files.
 
-    python -m dpdefocus.chart --width 531 --height 298.6 --dpi 92 --out chart
+    dpdefocus chart --width 531 --height 298.6 --dpi 92 --out chart
 
 writes chart.png and chart.pdf, the all-white and all-black screens white.png and black.png, and chart.json,
-which `dpdefocus.calibrate` reads.
+which `dpdefocus calibrate` reads.
 
 Axes   images are [height, width]; points [points, 2] = (x to the right, y down).
 Units  millimetres on the chart, from its centre; images are coverage, 0 (black) to 1 (white).
 
-Three discs at the middle are smaller, the *markers*. They tell which disc is which, and how the chart is
-turned, where its border is out of view.
+Three discs in the middle are smaller, the *markers*. They identify the discs, and the chart's orientation,
+where its border is out of view.
 
-Pitch  A grid of discs has a spectrum at multiples of 1 / pitch only, so it samples a kernel's spectrum there,
-and no closer. By the sampling theorem that is enough for a kernel narrower than the pitch. In a wider field,
-light on one side of the kernel draws the same chart as light a pitch away on the other. So in the photograph
-the pitch should be the kernels' width or more.
+Pitch  The spectrum of a grid of discs is zero except at multiples of 1 / pitch, so the chart samples a
+kernel's spectrum there and nowhere else. By the sampling theorem that determines a kernel narrower than the
+pitch. If the kernel is wider, light on one side of it gives the same photograph as light a pitch away on the
+other side. So in the photograph the pitch should be at least the kernels' width.
 """
 
-import argparse
+import io
 import json
-import struct
-import sys
-import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Float32
+from PIL import Image
 
 from dpdefocus.calibration.geometry import Geometry
 from dpdefocus.support.errors import InputError
-from dpdefocus.support.files import existing_file, replacing, writable_folder, write_image
+from dpdefocus.support.files import existing_file, replacing, writable_folder
 
 # Rows and columns of the markers from the middle disc: a triangle without any symmetry.
 MARKERS = ((0, 0), (0, 1), (2, 0))
@@ -44,10 +42,10 @@ PITCH, RADIUS = 20.0, 6.5
 # Samples along each side of a pixel that a disc's edge crosses.
 EDGE_SAMPLES = 4
 
-# The least that is told apart from its neighbours once blurred, and the largest that leaves a gap.
+# Radius over pitch: of the smallest disc that still shows once blurred, and of the largest that leaves a gap.
 RADIUS_TO_PITCH = (0.1, 0.45)
 
-# A larger screen image would not be one screen's.
+# No screen has more pixels than this.
 MAX_PIXELS = 10**8
 MM_PER_INCH = 25.4
 
@@ -63,7 +61,7 @@ class Chart:
         page: (width, height) of the page or screen, millimetres.
         dpi: pixels per inch of the screen, or of the printed image.
 
-    Only the ratio of radius to pitch must be true: the geometry found in a photograph takes up the scale.
+    Only the ratio of radius to pitch must be right: the geometry fitted to a photograph absorbs the scale.
 
     Raises:
         InputError: discs that overlap, or are too small to be told apart, or do not fit on the page.
@@ -135,10 +133,10 @@ def filling(page: tuple[float, float], dpi: float, pitch: float = PITCH, radius:
 
 
 def render_chart(chart: Chart, geometry: Geometry, margin: int = 0) -> Float32[np.ndarray, "height width"]:
-    """How much of each pixel of the geometry's frame is covered by discs, and of `margin` pixels around it.
+    """Fraction of each pixel that discs cover, in the geometry's frame and `margin` pixels around it.
 
-    Pixels that an edge crosses are sampled 4 x 4 times, each sample being the area that a straight edge at
-    its distance leaves of it. So disc areas and centroids are true to some thousandths of a pixel.
+    Pixels that an edge crosses are cut into 4 x 4 samples; of each, the area inside a straight edge at its
+    distance counts. So disc areas and centroids are correct to some thousandths of a pixel.
     """
     rim = margin + 1  # for the gradient
     height, width = (length + 2 * rim for length in geometry.frame)
@@ -185,8 +183,7 @@ def save_chart(chart: Chart, folder: str | Path) -> Path:
     }
     with replacing(folder, *screens, "chart.pdf", "chart.json") as paths:
         for path, image in zip(paths, screens.values(), strict=False):
-            write_image(path, image)
-            path.write_bytes(_with_resolution(path.read_bytes(), chart.dpi))
+            Image.fromarray(image).save(path, dpi=(chart.dpi, chart.dpi))  # printed at its true size
         paths[-2].write_bytes(pdf(chart))
         paths[-1].write_text(json.dumps(asdict(chart), indent=1) + "\n")
     return folder
@@ -199,7 +196,7 @@ def load_chart(path: str | Path) -> Chart:
         InputError: no such file, or not a chart.
     """
     path = Path(path) / "chart.json" if Path(path).is_dir() else Path(path)
-    text = existing_file(path, "a chart, chart.json by dpdefocus.chart").read_bytes()
+    text = existing_file(path, "a chart, chart.json by `dpdefocus chart`").read_bytes()
     try:
         values = json.loads(text)
         numbers = {name: float(values[name]) for name in ("pitch", "radius", "dpi")}
@@ -207,84 +204,33 @@ def load_chart(path: str | Path) -> Chart:
         width, height = (float(length) for length in values["page"])
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
-            f"{path} is not a chart ({error}): expected chart.json by dpdefocus.chart"
+            f"{path} is not a chart ({error}): expected chart.json by `dpdefocus chart`"
         ) from error
     return Chart(**counts, **numbers, page=(width, height))
 
 
 def pdf(chart: Chart) -> bytes:
-    """The chart as a PDF page of its true size, the discs as curves.
+    """The chart as a PDF page of its true size, the discs as curves."""
+    # No figure of a lesson, and needed here only: matplotlib also writes PDF.
+    from matplotlib.backends.backend_pdf import FigureCanvasPdf
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Circle
 
-    Written here, since no dependency but matplotlib writes PDF, and only the rooms that draw figures may know
-    that one. A circle is four Bezier arcs whose handles are 4/3 (sqrt(2) - 1) radii long: 0.03 % off at most.
-    """
-    point = 72 / MM_PER_INCH
-    width, height = (length * point for length in chart.page)
-    handle = 4 / 3 * (np.sqrt(2) - 1)
-    quarter = [((1, handle), (handle, 1), (0, 1)), ((-handle, 1), (-1, handle), (-1, 0))]
-    quarter += [tuple((-x, -y) for x, y in arc) for arc in quarter]
-    lines = [f"0 g 0 0 {width:.4f} {height:.4f} re f", "1 g"]
-    for (x, y), radius in zip(chart.centres, chart.radii, strict=True):
-        # PDF counts y upwards from the page's lower edge.
-        cx, cy, r = width / 2 + x * point, height / 2 - y * point, radius * point
-        lines.append(f"{cx + r:.4f} {cy:.4f} m")
-        for arc in quarter:
-            lines.append(" ".join(f"{cx + r * dx:.4f} {cy + r * dy:.4f}" for dx, dy in arc) + " c")
-        lines.append("f")
-    content = zlib.compress("\n".join(lines).encode())
-    objects = [
-        b"<< /Type /Catalog /Pages 2 0 R >>",
-        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-        b"<< /Type /Page /Parent 2 0 R /Resources << >> /Contents 4 0 R "
-        + f"/MediaBox [0 0 {width:.4f} {height:.4f}] >>".encode(),
-        f"<< /Length {len(content)} /Filter /FlateDecode >>\nstream\n".encode() + content + b"\nendstream",
-    ]
-    file, places = b"%PDF-1.4\n", []
-    for number, body in enumerate(objects, 1):
-        places.append(len(file))
-        file += b"%d 0 obj\n%b\nendobj\n" % (number, body)
-    entries = b"".join(b"%010d 00000 n \n" % place for place in places)
-    count = len(objects) + 1
-    table = b"xref\n0 %d\n0000000000 65535 f \n%b" % (count, entries)
-    return file + table + b"trailer << /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (count, len(file))
+    width, height = chart.page
+    figure = Figure(figsize=(width / MM_PER_INCH, height / MM_PER_INCH), facecolor="black")
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(-width / 2, width / 2), ylim=(height / 2, -height / 2))
+    axes.axis("off")
+    for centre, radius in zip(chart.centres, chart.radii, strict=True):
+        axes.add_patch(Circle(centre, radius, color="white", linewidth=0))
+    with io.BytesIO() as file:
+        FigureCanvasPdf(figure).print_pdf(file, metadata={"CreationDate": None})
+        return file.getvalue()
 
 
-def _distance(chart: Chart, points: np.ndarray) -> np.ndarray:
+def _distance(chart: Chart, points: Float[np.ndarray, "points 2"]) -> Float[np.ndarray, " points"]:
     """Millimetres from each point to the edge of the nearest disc, negative inside."""
     middle = np.array([(chart.cols - 1) / 2, (chart.rows - 1) / 2])
     nearest = np.rint(points / chart.pitch + middle)
     nearest = np.clip(nearest, 0, [chart.cols - 1, chart.rows - 1]).astype(int)
     disc = nearest[:, 1] * chart.cols + nearest[:, 0]
     return np.hypot(*(points - chart.centres[disc]).T) - chart.radii[disc]
-
-
-def _with_resolution(png: bytes, dpi: float) -> bytes:
-    """The PNG file with its resolution, so that it is printed at its true size; OpenCV writes none."""
-    per_metre = round(dpi / MM_PER_INCH * 1000)
-    body = b"pHYs" + struct.pack(">IIB", per_metre, per_metre, 1)
-    end_of_header = 8 + 25  # signature, then the IHDR chunk
-    chunk = struct.pack(">I", 9) + body + struct.pack(">I", zlib.crc32(body))
-    return png[:end_of_header] + chunk + png[end_of_header:]
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """The command; 0 when all went well, 2 when something given cannot be used."""
-    parser = argparse.ArgumentParser(prog="python -m dpdefocus.chart", description=__doc__.split("\n")[0])
-    parser.add_argument("--out", default="chart", help="folder to write to (default: %(default)s)")
-    parser.add_argument("--width", type=float, default=531.0, help="of the screen, mm (default: %(default)s)")
-    parser.add_argument(
-        "--height", type=float, default=298.6, help="of the screen, mm (default: %(default)s)"
-    )
-    parser.add_argument("--dpi", type=float, default=91.84, help="pixels per inch (default: %(default)s)")
-    parser.add_argument("--pitch", type=float, default=PITCH, help="between discs, mm (default: %(default)s)")
-    parser.add_argument("--radius", type=float, default=RADIUS, help="of a disc, mm (default: %(default)s)")
-    given = parser.parse_args(arguments)
-    try:
-        chart = filling((given.width, given.height), given.dpi, given.pitch, given.radius)
-        folder = save_chart(chart, given.out)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    height, width = chart.pixels
-    print(f"{chart.rows} x {chart.cols} discs, {width} x {height} pixels, in {folder}")
-    return 0

@@ -1,4 +1,4 @@
-"""What a calibration must not get past: too few discs, too little light, kernels that cannot be right.
+"""Checks of a calibration: enough discs, enough light, plausible kernels.
 
 Units: pixels of the photograph; linear raw in [0, 1].
 """
@@ -13,30 +13,33 @@ from dpdefocus.calibration.geometry import Geometry
 from dpdefocus.data import loading
 from dpdefocus.support.errors import InputError
 
-# Discs in a cell of the grid: without the first its kernels have no edges in all directions, with the second
+# Discs per cell: with fewer than the first number its kernels lack edges in some directions, with the second
 # they are well determined.
 FEWEST_DISCS, ENOUGH_DISCS = 2, 4
 
-# The white screen and the white sheets see the same vignetting; the ratio of the views may differ by this.
+# Largest relative difference between the views' ratio in the white screen and in the white sheets, which have
+# the same vignetting.
 VIEW_RATIO = 0.03
 
-# Light of the photographed chart against that of the sharp one: flare is less, another disc size is more.
+# Largest relative difference in light between photographed and sharp chart: flare causes less, another disc
+# size more.
 LIGHT_TOLERANCE = 0.1
 
-# Behind the focus plane the left view's kernels lie to the left of the right view's. Below this share of
-# their width (standard deviation) there is too little of a difference to be sure of.
+# Behind the focus plane the left view's kernels lie to the left of the right view's. If the shift is below
+# this fraction of their width (standard deviation), the side is uncertain.
 LEAST_DISPARITY = 0.1
 
-# The kernels' fit tells the gain of each view; vignetting and exposure explain no more than this.
+# The kernels' fit gives the gain of each view; vignetting and exposure explain deviations up to this.
 LARGEST_GAIN_ERROR = 0.03
 
 # Kernels narrower than this (standard deviation, pixels) hardly have a shape to be scaled.
 NARROWEST = 1.5
 
-# Pixels at either end of a kernel that the fit leaves dark.
+# Width in pixels of the rim that the fit keeps dark.
 EMPTY_RIM = 1
 
-# The outermost pixels of a kernel should hold no more light than this.
+# The outermost pixels of a kernel, RIM of them inside that dark rim, should hold no more of the light than
+# this.
 RIM, RIM_LIGHT = 2, 0.01
 
 
@@ -54,10 +57,10 @@ def check_grid(crop: tuple[int, int], grid: tuple[int, int], size: int) -> None:
 def check_coverage(
     discs: Int[np.ndarray, "rows cols"], found: Discs, crop: tuple[int, int], picture: np.ndarray
 ) -> list[str]:
-    """Whether each cell of the grid has the discs it needs; returns the cells that have few.
+    """Check that each cell of the grid has enough discs; returns a warning if some have few.
 
     Raises:
-        StepError: cells without them.
+        StepError: cells with too few discs for a kernel.
     """
     empty, few = discs < FEWEST_DISCS, discs < ENOUGH_DISCS
     if empty.any():
@@ -81,7 +84,7 @@ def narrowest_pitch(geometry: Geometry, chart: Chart, places: Float[np.ndarray, 
 
 
 def pitch_warnings(pitch: float, size: int) -> list[str]:
-    """Whether the discs are far enough apart for kernels of that size; `chart` says why they must be."""
+    """Warns of discs that are too close together for kernels of that size; `chart` says why."""
     if pitch >= size - 2 * EMPTY_RIM:
         return []
     return [
@@ -92,10 +95,10 @@ def pitch_warnings(pitch: float, size: int) -> list[str]:
 
 
 def check_light(sharp: np.ndarray, views: np.ndarray, picture: np.ndarray) -> None:
-    """Whether the blurred chart holds the light of the sharp one, as it must with kernels that sum to one.
+    """Check that the blurred chart has the light of the sharp one, as kernels of unit sum require.
 
     Raises:
-        StepError: it does not: discs of another size, or values that are not linear.
+        StepError: it has not: discs of another size, or values that are not linear.
     """
     share = float(np.nanmean(views) / loading.centre(sharp, views.shape[1:]).mean())
     if abs(share - 1) > LIGHT_TOLERANCE:
@@ -109,7 +112,7 @@ def check_light(sharp: np.ndarray, views: np.ndarray, picture: np.ndarray) -> No
 
 
 def gain_warnings(gains: Float[np.ndarray, "rows cols 2"]) -> list[str]:
-    """What a view's brightness, against that of the sharp chart, tells of the white and black photographs."""
+    """Warns if the views' gains against the sharp chart contradict the white and black photographs."""
     off = np.abs(gains - 1).max()
     if off <= LARGEST_GAIN_ERROR:
         return []
@@ -122,7 +125,7 @@ def gain_warnings(gains: Float[np.ndarray, "rows cols 2"]) -> list[str]:
 def kernel_warnings(
     kernels: Float32[np.ndarray, "rows cols 2 kernel kernel"], disparity: Float[np.ndarray, "rows cols 2"]
 ) -> list[str]:
-    """What the kernels tell of a wrong set-up: focus, swapped or turned views, too small a field."""
+    """Warns of faults that show in the kernels: focus, swapped or turned views, too small a field."""
     warnings = []
     along, across = disparity.mean((0, 1))
     size = kernels.shape[-1]

@@ -4,9 +4,9 @@ Axes   images are [height, width]; points [points, 2] = (x to the right, y down)
 Units  pixels, (0, 0) being the centre of the first pixel; millimetres on the chart; the image that is
        searched is the *contrast*, (chart - black) / (white - black), which is 0 between discs and 1 in them.
 
-Both views are searched as one, as their sum, so that they share one geometry. A blurred disc is found at the
-centroid of its light, which is that of the disc, moved by the centroid of the blur. So the geometry takes up
-what a homography can of the kernels' common shift; the *difference* between the views it leaves alone.
+The sum of both views is searched, so that they share one geometry. A blurred disc is found at the centroid of
+its light: that of the disc plus that of the kernel. So the geometry absorbs the kernels' common shift as far
+as a homography can; the *difference* between the views is not affected.
 
 A step that fails raises `StepError`, which names it and carries a picture of what was found.
 """
@@ -22,20 +22,23 @@ from dpdefocus.calibration.chart import MARKER_RADIUS, MARKERS, Chart
 from dpdefocus.calibration.failure import StepError, picture_of
 from dpdefocus.calibration.geometry import Geometry
 
-# Mean contrast between the two sides of the threshold. A chart has 0.5 or more, a screen without one nothing.
+# Least difference between the mean contrasts on the two sides of the threshold: a chart has 0.5 or more, a
+# screen without one about none.
 LEAST_CONTRAST = 0.15
 
-# Components are discs if their area is this many times the usual: markers are smaller, merged discs larger.
+# Components are discs if their area is between these multiples of the usual: markers are smaller, merged
+# discs larger.
 DISC_AREA = (0.2, 1.7)
 LEAST_DISCS = 12
 
-# A disc is where a neighbour leads one to expect it, within this share of the step.
+# A disc must lie within this fraction of a step from where its neighbour predicts it.
 NEIGHBOUR_REACH = 0.3
 
-# Off the geometry by more than this share of the pitch is no disc of the grid, or half of one.
+# A find farther from the geometry than this fraction of the pitch is no disc of the grid, or a partly hidden
+# one.
 OUTLIER = 0.15
 
-# A marker has this share of its neighbours' light, by area, and is told by half the way to a whole disc.
+# Light of a marker relative to a whole disc's, by area; less than the mean of the two makes a disc a marker.
 MARKER_LIGHT = MARKER_RADIUS**2
 MARKER_BELOW = (1 + MARKER_LIGHT) / 2
 VISIBLE_LIGHT = MARKER_LIGHT / 2
@@ -43,10 +46,10 @@ VISIBLE_LIGHT = MARKER_LIGHT / 2
 
 @dataclass(frozen=True)
 class Discs:
-    """Discs of the chart that were found, the geometry they tell, and how well they agree with it.
+    """Discs of the chart that were found, the geometry fitted to them, and their distances from it.
 
     indices: (row, column) of each, from the chart's middle disc; centroids: pixels.
-    residuals: pixels, found minus where the geometry puts it; `spread` is their root mean square.
+    residuals: pixels, found minus predicted by the geometry; `spread` is their root mean square.
     """
 
     indices: Int[np.ndarray, "discs 2"]
@@ -64,7 +67,7 @@ def find_chart(contrast: Float[np.ndarray, "height width"], chart: Chart, distor
 
     Args:
         contrast: 0 between discs, 1 in them.
-        distortion: also fit two coefficients of radial lens distortion. Without it they are taken for
+        distortion: also fit two coefficients of radial lens distortion. Without it, distortion appears as
             shifts of the kernels, as in the paper.
 
     Raises:
@@ -74,7 +77,7 @@ def find_chart(contrast: Float[np.ndarray, "height width"], chart: Chart, distor
     points = components(contrast, level)
     indices, order = order_on_grid(points, contrast)
     points = points[order]
-    # Where the middle is, is not known yet: the geometry of a lattice of pitch one comes first.
+    # The middle is not known yet: first fit the geometry of a lattice of pitch one.
     indices, points, light = _look_again(contrast, _lattice_geometry(indices, points, contrast))
     indices = _count_from_markers(indices, points, light, contrast)
 
@@ -101,7 +104,7 @@ def contrast_of(
 
 
 def threshold(contrast: Float[np.ndarray, "height width"]) -> float:
-    """Otsu's global threshold: the level whose two sides vary the least within themselves.
+    """Otsu's global threshold: the level that minimises the variance within its two sides.
 
     Raises:
         StepError: the sides hardly differ.
@@ -112,7 +115,7 @@ def threshold(contrast: Float[np.ndarray, "height width"]) -> float:
     found = 0.0
     if bright.any() and not bright.all():
         found = (grey[bright].mean() - grey[~bright].mean()) / 255
-    # Pure noise has a threshold too; that of discs leaves most of either side far away from it.
+    # Pure noise has a threshold too; with discs, most pixels of both sides are far from it.
     if found < LEAST_CONTRAST or not 0.02 < bright.mean() < 0.9:
         raise StepError(
             "threshold",
@@ -127,7 +130,7 @@ def threshold(contrast: Float[np.ndarray, "height width"]) -> float:
 def components(contrast: Float[np.ndarray, "height width"], level: float) -> Float[np.ndarray, "discs 2"]:
     """Centroids of the bright components that are whole discs.
 
-    Those cut by the frame's border are left out, those of merged discs, and specks.
+    Components cut by the frame's border, merged discs and specks are left out.
 
     Raises:
         StepError: too few are left.
@@ -136,7 +139,7 @@ def components(contrast: Float[np.ndarray, "height width"], level: float) -> Flo
     _, _, stats, centres = cv2.connectedComponentsWithStats(bright, connectivity=4)
     left, top, width, height, area = stats[1:].T
     inside = (left > 0) & (top > 0) & (left + width < bright.shape[1]) & (top + height < bright.shape[0])
-    # Of specks there may be any number: the usual area is that at which half of the bright area is reached.
+    # There may be many specks: the usual area is that at which half of the bright area is reached.
     by_area = np.sort(area)
     usual = by_area[np.searchsorted(np.cumsum(by_area), by_area.sum() / 2)] if len(area) else 0
     round_enough = np.maximum(width, height) < 1.6 * np.minimum(width, height)
@@ -154,13 +157,13 @@ def components(contrast: Float[np.ndarray, "height width"], level: float) -> Flo
 def order_on_grid(
     points: Float[np.ndarray, "discs 2"], contrast: Float[np.ndarray, "height width"]
 ) -> tuple[Int[np.ndarray, "ordered 2"], Int[np.ndarray, " ordered"]]:
-    """Row and column of the discs in their own grid, counted from one in the middle, and which these are.
+    """Row and column of discs in their grid, counted from one in the middle, and which discs these are.
 
-    Grown from disc to neighbour: each step expects the next disc where the last step leads from here, and
-    learns from where it is. So a tilted or distorted grid is followed, and gaps are walked around.
+    The grid grows from disc to neighbour: each step predicts the next disc from the last step, and adapts to
+    where that disc is. So it follows a tilted or distorted grid, and walks around gaps.
 
     Raises:
-        StepError: the discs make no grid.
+        StepError: the discs form no grid.
     """
     distances = np.linalg.norm(points[:, None] - points[None], axis=2)
     np.fill_diagonal(distances, np.inf)
@@ -168,8 +171,8 @@ def order_on_grid(
     if steps is None:
         raise StepError(
             "order",
-            f"the {len(points)} discs found make no square grid. Photograph a chart by dpdefocus.chart, less "
-            "tilted",
+            f"the {len(points)} discs found make no square grid. Photograph a chart by `dpdefocus chart`, "
+            "less tilted",
             picture_of(contrast, points),
         )
     place = {start: (0, 0)}
@@ -198,7 +201,7 @@ def order_on_grid(
         raise StepError(
             "order",
             f"only {len(place)} of {len(points)} discs lie on one square grid. Photograph a chart by "
-            "dpdefocus.chart, whole and flat",
+            "`dpdefocus chart`, whole and flat",
             picture_of(contrast, points),
         )
     order = np.array(list(place))
@@ -210,10 +213,10 @@ def centroids(
     guesses: Float[np.ndarray, "discs 2"],
     reach: Float[np.ndarray, " discs"],
 ) -> tuple[Float[np.ndarray, "discs 2"], Float[np.ndarray, " discs"], Bool[np.ndarray, " discs"]]:
-    """Centroid and amount of the light within `reach` pixels of each guess, moved there twice.
+    """Centroid and sum of the light within `reach` pixels of each guess; the window is centred anew twice.
 
-    The third array marks those whose surroundings the frame holds whole. The window's edge fades over a
-    pixel, so that the centroid does not jump with the pixel grid.
+    The third array marks windows that lie wholly inside the frame. The window's edge fades over a pixel, so
+    that the centroid does not jump with the pixel grid.
     """
     height, width = contrast.shape
     points, light = guesses.copy(), np.zeros(len(guesses))
@@ -258,7 +261,7 @@ def _first_steps(points, distances):
 
 
 def _lattice_geometry(indices, points, contrast):
-    """The homography from lattice positions, without markers or distortion, as robust as it must be first."""
+    """The homography from lattice positions to pixels by RANSAC, without markers or distortion."""
     plane = indices[:, ::-1].astype(float)
     homography, inliers = cv2.findHomography(plane, points, cv2.RANSAC, OUTLIER * _scale(plane, points))
     if homography is None or inliers.mean() < 0.5:
@@ -271,7 +274,7 @@ def _lattice_geometry(indices, points, contrast):
 
 
 def _look_again(contrast, geometry):
-    """Index, centroid and light of the lattice's places that are lit, and whose light the frame holds."""
+    """Index, centroid and relative light of the lattice's lit places whose windows lie inside the frame."""
     corners = np.array([[0, 0], [1, 0], [0, 1], [1, 1]]) * (np.array(contrast.shape[::-1]) - 1.0)
     on_chart = geometry.to_chart(corners)
     low, high = np.floor(on_chart.min(0)).astype(int), np.ceil(on_chart.max(0)).astype(int)
@@ -292,7 +295,7 @@ def _look_again(contrast, geometry):
 
 
 def _count_from_markers(indices, points, light, contrast):
-    """Indices turned and counted from the markers.
+    """Indices rotated, and counted from the markers.
 
     Raises:
         StepError: no markers, or several sets of them, or mirrored ones.
@@ -309,13 +312,13 @@ def _count_from_markers(indices, points, light, contrast):
     fits.sort(key=lambda fit: fit[0])
     small = light < MARKER_BELOW
     picture = picture_of(contrast, points, marked=points[small])
-    # Discs that something hides in part may make a triangle too, but none of three right amounts of light.
+    # Partly hidden discs may form such a triangle too, but none of three right amounts of light.
     if not fits or (len(fits) > 1 and fits[1][0] < 2 * fits[0][0]):
         raise StepError(
             "order",
             f"found {len(fits)} sets of the chart's three markers, the smaller discs at its middle, among "
             f"{len(indices)} discs of which {np.count_nonzero(small)} are smaller; expected one. Photograph "
-            "a chart by dpdefocus.chart, with its middle in view and nothing before it",
+            "a chart by `dpdefocus chart`, with its middle in view and nothing before it",
             picture,
         )
     _, turn, origin = fits[0]
@@ -332,7 +335,7 @@ def _middle(chart):
 def _fit(indices, points, chart, contrast, distortion):
     """Homography, and distortion if asked for, by iteratively reweighted least squares of the centroids.
 
-    Cauchy's loss, its scale from the residuals' median: discs that something hides in part count little.
+    Cauchy's loss, its scale from the residuals' median: partly hidden discs count little.
     """
     row, col = (indices + [chart.rows // 2, chart.cols // 2]).T
     disc = row * chart.cols + col

@@ -1,22 +1,22 @@
-"""Blur kernels from a sharp chart and its blurred views: the programme solved in every cell, weights by rule.
+"""Blur kernels from a sharp chart and its blurred views: a quadratic programme in each cell, weights by rule.
 
 Axes   sharp chart [height, width]; views [views, height, width], (left, right); kernels in the result [rows,
-       cols, views, size, size]; fields of the programme as in `kernel_programme`.
-Units  linear raw in [0, 1]; the views on the brightness of the sharp chart: correct vignetting before.
+       cols, views, size, size]; fields of the programme as in `quadratic_programme`.
+Units  linear raw in [0, 1]; the views have the brightness of the sharp chart: correct vignetting before.
 
-Brightness   A view half a percent brighter than the chart, and vignetting is hardly known better, would move
-centroids by a tenth of a pixel. So the mean of the residual over a cell counts for nothing, and once a first
-fit has told the gain, mean b over mean s*k, b is divided by it and the fit goes on.
+Brightness   Vignetting is hardly known to better than half a percent. A view brighter than the chart by that
+much would move centroids by a tenth of a pixel. So the fit ignores the mean of the residual over a cell. A
+first fit gives the gain, mean b over mean s*k; b is divided by it, and the fit goes on.
 
 Centroids   The pixel [size // 2, size // 2] of a kernel stands for no shift, and the axes run down and to the
-right: a kernel with its centroid at (1, 0) draws the chart one pixel lower than `sharp` shows it. What both
-views have in common therefore depends on where the chart was taken to lie; the camera's own is the difference
-between the views. `overlap.centred` takes the common shift away.
+right: a kernel with its centroid at (1, 0) moves the chart down by one pixel. The shift common to both views
+therefore depends on where the chart is taken to lie; only the difference between the views is a property of
+the camera. `centre_kernels` removes the common shift.
 
-A centroid weighs light by its distance: one percent of it, 30 pixels off, is a third of a pixel. On a chart
-whose discs are closer together than the kernels are wide, such a haze is hardly determined (`chart`, on the
-pitch), and takes up whatever else does not fit: with the Pixel 4's kernels, 61 pixels wide, centroids were
-off by up to half a pixel with discs 48 pixels apart.
+A centroid weights light by its distance: one percent of it, 30 pixels away, moves it by a third of a pixel. A
+chart whose discs are closer together than the kernels are wide hardly determines such faint light (`chart`,
+on the pitch), which then absorbs other errors: with the Pixel 4's kernels, 61 pixels wide, centroids were off
+by up to half a pixel with discs 48 pixels apart.
 """
 
 from collections.abc import Iterable
@@ -42,22 +42,22 @@ from dpdefocus.support.progress_bar import progress
 
 BLOCK = 4  # side of the blocks of pixels that are held out
 
-# Held-out errors within this share of the least count as the least: `fit_kernels` says why.
+# Held-out errors within this fraction of the least count as the least: `fit_kernels` says why.
 AS_GOOD = 0.01
 
 
 @dataclass(frozen=True)
 class KernelFitSettings:
-    """How kernels are fitted. Of several candidates for a weight, pixels that the fit has not seen decide.
+    """How kernels are fitted. Held-out pixels choose among several candidates for a weight.
 
     Args:
-        gradients: λ_g, what a difference between neighbouring pixels of the residual counts.
-        smoothness: candidates for λ_s, from the smoothest.
-        compactness: candidates for λ_c, from the most compact.
+        gradients: λ_g, weight of differences between neighbouring pixels of the residual.
+        smoothness: candidates for λ_s, the largest first.
+        compactness: candidates for λ_c, the largest first.
         trial_cells: how many cells, spread over the grid, the candidates are tried on.
-        held_out: share of the trial cells' pixels that judge the candidates.
-        tolerance: a fit ends when its energy is proved to be within this share of the least.
-        most_iterations: and at the latest after these.
+        held_out: fraction of the trial cells' pixels that judge the candidates.
+        tolerance: a fit ends when its energy is proved to be within this fraction of the minimum.
+        most_iterations: of a fit.
         seed: of the pixels held out.
     """
 
@@ -96,10 +96,9 @@ class KernelFit:
 
     kernels: each at least zero, with unit sum and a rim of zeros. residuals: standard deviation of s*k − b
     over each cell, linear raw. gains: mean of b over that of s*k, by which b was divided; far from one, the
-    views are not on the brightness of the chart. weights: as chosen. trials: for each candidate tried, the
+    views and the chart differ in brightness. weights: as chosen. trials: for each candidate tried, the
     variance of the residual on the pixels held out, in units of the cells' contrast. iterations: of both
-    fits. gap: the most that the energy can lie above the least, as a share of it, the worst of all cells
-    and views.
+    fits. gap: bound on the energy above its minimum, as a fraction of it; the worst of all cells and views.
     """
 
     kernels: Float[np.ndarray, "rows cols views size size"]
@@ -118,22 +117,23 @@ def fit_kernels(
     size: int = 61,
     settings: KernelFitSettings = KernelFitSettings(),
 ) -> KernelFit:
-    """One kernel for each cell of a `rows x cols` grid over the views, and each view on its own.
+    """Fit one kernel to each cell of a `rows x cols` grid over the views, for each view on its own.
 
     Args:
-        sharp: the chart as it would be seen without blur. It may reach beyond the views, by the same on
-            opposite sides; pixels whose blur comes from where it is not known, or NaN, are left out.
-        views: linear, vignetting-corrected, on the brightness of `sharp`; NaN pixels are left out.
-        grid: (rows, cols); where it does not divide the views the last cells overhang, as in `blur`.
+        sharp: the chart without blur. It may extend beyond the views, equally on opposite sides; pixels whose
+            blur needs what is NaN or beyond it are left out.
+        views: linear, vignetting-corrected, with the brightness of `sharp`; NaN pixels are left out.
+        grid: (rows, cols); if it does not divide the views the last cells extend beyond them, as in `tiling`.
         size: width of the kernels, odd, pixels.
 
     The weights are chosen on some cells, first the smoothness and then the compactness: each time the largest
-    whose mean square residual on pixels held out is within 1 % of the least. The simplest model within a
-    tolerance of the best (Kuhn and Johnson, Applied Predictive Modeling, 2013, Sec. 4.6) is wanted, not the
-    best, since held-out pixels hardly see some errors of a kernel: of frequencies that the chart lacks, and
-    of light moved by a whole pitch. Both weights hold these down. And errors of the chart's geometry are
-    common to pixels held out and fitted. One standard error (Breiman et al. 1984) is no measure here: over
-    cells it is as large as cells differ, or, of the difference to the best, too uncertain with a few cells.
+    whose mean square residual on held-out pixels is within 1 % of the least. This is the simplest model
+    within a tolerance of the best (Kuhn and Johnson, Applied Predictive Modeling, 2013, Sec. 4.6), not the
+    best, since held-out pixels hardly show some errors of a kernel: at frequencies that the chart lacks, and
+    of light moved by a whole pitch. Both weights suppress these. Errors of the chart's geometry are common to
+    held-out and fitted pixels. The rule of one standard error (Breiman et al. 1984) does not serve here: over
+    cells, the error is as large as cells differ; of the difference to the best, it is too uncertain with a
+    few cells.
 
     Raises:
         InputError: shapes that do not fit, or a cell with no discs or too few known pixels; names the cell.
@@ -164,7 +164,7 @@ def fit_kernels(
 def grade(
     kernel: Float[Array | np.ndarray, "size size"], truth: Float[Array | np.ndarray, "size size"]
 ) -> dict[str, bool]:
-    """What is asked of a calibrated kernel, and whether this one has it."""
+    """Requirements on a calibrated kernel, and whether this one meets them."""
     kernel, truth = np.asarray(kernel, np.float64), np.asarray(truth, np.float64)
     if kernel.shape != truth.shape:
         raise InputError(f"grade: found a kernel of shape {kernel.shape}, expected {truth.shape}")
@@ -217,7 +217,7 @@ def _choose(cells, size, settings):
 
 
 def _strongest(candidates, errors):
-    """Of candidates from the largest weight, the first that is as good as the best."""
+    """Of candidates with falling weight, the first that is as good as the best."""
     least = min(errors[candidate] for candidate in candidates)
     return next(candidate for candidate in candidates if errors[candidate] <= (1 + AS_GOOD) * least)
 
@@ -238,7 +238,7 @@ def _divided(cells, gains):
 
 
 def _trial_cells(count, wanted):
-    """Cells spread evenly over the grid's list, from within."""
+    """Cells spread evenly over the grid's list."""
     wanted = min(wanted, count)
     return ((np.arange(wanted) + 0.5) * count / wanted).astype(int)
 

@@ -1,17 +1,16 @@
 """From photographs of a chart to a calibration folder: vignetting, geometry, sharp chart, kernels, report.
 
-    python -m dpdefocus.calibrate photographs --chart chart --out calibration
+    dpdefocus calibrate photographs --chart chart --out calibration
 
-The photographs are pairs of 16-bit views in one folder, named as `dpdefocus.photographs` says.
+The photographs are pairs of 16-bit views in one folder, named as `photographs` says.
 
 Axes   views = (left, right); photographs [views, height, width] of the whole frame; cells [rows, cols] of the
        kernels' grid over its central crop; kernels [rows, cols, views, kernel, kernel].
 Units  linear raw, (raw - black level) / white level, noise below zero kept; lengths in pixels.
 """
 
-import argparse
-import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Float32
@@ -31,7 +30,7 @@ from dpdefocus.calibration.detection import Discs, contrast_of, find_chart
 from dpdefocus.calibration.failure import StepError, picture_of
 from dpdefocus.calibration.fit import KernelFitSettings, fit_kernels
 from dpdefocus.calibration.photographs import Photographs, check_exposure, read_photographs
-from dpdefocus.calibration.report import CalibrationReport, cells_of, per_cell, save_report, size_in_words
+from dpdefocus.calibration.report import CalibrationReport, cells_of, per_cell, save_report
 from dpdefocus.calibration.vignetting import check_sheets, mean_sheet
 from dpdefocus.data import capture, loading, raw
 from dpdefocus.optics.kernels import centroids
@@ -82,7 +81,7 @@ def _calibrated(
     distortion: bool,
     settings: KernelFitSettings,
 ) -> CalibrationReport:
-    """`calibrate` with arguments that fit, going on by one of the `steps` before each."""
+    """`calibrate` with checked arguments; advances the progress bar `steps` before each step."""
     next(steps)
     warnings = check_exposure(photographs, crop)
     next(steps)
@@ -137,14 +136,14 @@ def sharp_chart(
     Float32[np.ndarray, "2 crop_height crop_width"],
     list[str],
 ]:
-    """The chart as it would be without blur, with a margin; the views on its brightness; and remarks.
+    """The chart without blur, with a margin; the views at its brightness; and warnings.
 
         sharp = M L_white + (1 - M) L_black,   L = (left + right) / (W_l + W_r),
 
-    with M the share of each pixel that discs cover, under the geometry found. Screens are smoothed: what
-    blur leaves of their structure is noise. A view is brought to that brightness by the white screen it saw
-    itself, `view L_white / white`, which the vignetting of the sheets must agree with. Clipped pixels of the
-    views are NaN.
+    with M the fraction of each pixel that discs cover, under the geometry found. Screens are smoothed: blur
+    leaves only noise of their fine structure. Each view is scaled to that brightness by its own photograph of
+    the white screen, `view L_white / white`, with which the vignetting of the sheets must agree. Clipped
+    pixels of the views are NaN.
     """
     frame = photographs.frame
     top, left = ((whole - part) // 2 for whole, part in zip(frame, crop, strict=True))
@@ -184,49 +183,31 @@ def disparity_of(
     return places[:, :, 0] - places[:, :, 1]
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """The command; 0 when all went well, 2 when something given cannot be used."""
-    parser = argparse.ArgumentParser(
-        prog="python -m dpdefocus.calibrate", description="A calibration folder from photographs of a chart."
-    )
-    parser.add_argument(
-        "photographs", help="folder with chart_left.png, chart_right.png, white_..., black_..., sheet1_..."
-    )
-    parser.add_argument("--chart", required=True, help="chart.json by dpdefocus.chart, or its folder")
-    parser.add_argument("--out", default="calibration", help="folder to write to (default: %(default)s)")
-    parser.add_argument(
-        "--grid", type=size_in_words, default="6x8", help="rows x columns of kernels (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--size", type=int, default=61, help="of the kernels, odd, pixels (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--crop",
-        type=size_in_words,
-        help="height x width that the grid covers (default: all, or the Pixel 4's part)",
-    )
-    parser.add_argument("--distortion", action="store_true", help="fit radial lens distortion too")
-    parser.add_argument("--black-level", type=int, default=raw.BLACK_LEVEL, help="(default: %(default)s)")
-    parser.add_argument("--white-level", type=int, default=raw.WHITE_LEVEL, help="(default: %(default)s)")
-    given = parser.parse_args(arguments)
-    levels = given.black_level, given.white_level
+def calibrate_folder(
+    photographs: str | Path,
+    chart: str | Path,
+    out: str | Path = "calibration",
+    grid: tuple[int, int] = capture.RELEASED_GRID,
+    size: int = 61,
+    crop: tuple[int, int] | None = None,
+    distortion: bool = False,
+    black_level: int = raw.BLACK_LEVEL,
+    white_level: int = raw.WHITE_LEVEL,
+) -> CalibrationReport:
+    """`calibrate` from a folder of photographs and the chart's file; saves the report in the folder ``out``.
+
+    Raises:
+        InputError: a file or an argument that does not fit, or a step that failed: then ``failed.png`` in
+            ``out`` shows what was found until there.
+    """
+    shots, shown = read_photographs(photographs, black_level, white_level), load_chart(chart)
+    folder = writable_folder(out, "out")
+    (folder / FAILED).unlink(missing_ok=True)  # of an earlier run
     try:
-        folder = writable_folder(given.out, "--out")
-        (folder / FAILED).unlink(missing_ok=True)  # of an earlier run
-        photographs = read_photographs(given.photographs, *levels)
-        report = calibrate(
-            photographs, load_chart(given.chart), given.grid, given.size, given.crop, given.distortion
-        )
-        save_report(report, folder, *levels)
+        report = calibrate(shots, shown, grid, size, crop, distortion)
     except StepError as error:
-        print(f"error: {error}", file=sys.stderr)
         with replacing(folder, FAILED) as (picture,):
             write_image(picture, error.picture)
-        print(f"What was found is drawn in {folder / FAILED}", file=sys.stderr)
-        return 2
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(report.summary())
-    print(f"Written to {folder}")
-    return 0
+        raise InputError(f"{error}. What was found is drawn in {folder / FAILED}") from error
+    save_report(report, folder, black_level, white_level)
+    return report

@@ -1,9 +1,8 @@
-"""Where the points of a flat chart lie in a photograph: a homography, and the lens's radial distortion.
+"""From a flat chart to its photograph: a homography, and the lens's radial distortion.
 
 Axes   points are [points, 2] = (x to the right, y down), in both planes.
 Units  chart points in millimetres from the chart's centre; image points in pixels, (0, 0) being the centre
-       of the first pixel. Distances of the distortion are in half diagonals of the frame, from the optical
-       axis.
+       of the first pixel. Radii of the distortion are in half diagonals of the frame, from the optical axis.
 """
 
 from dataclasses import dataclass
@@ -14,7 +13,8 @@ from jaxtyping import Float
 
 from dpdefocus.support.errors import InputError
 
-# Newton steps that invert the distortion: each doubles the digits, and distortions of lenses are small.
+# Newton steps that invert the distortion: each doubles the number of correct digits, and lenses distort
+# little.
 INVERSION_STEPS = 6
 
 
@@ -24,7 +24,7 @@ class Geometry:
 
     Args:
         homography: H, from millimetres on the chart to pixels.
-        frame: (height, width) of the photograph; r is counted in half its diagonal.
+        frame: (height, width) of the photograph; half its diagonal is the unit of r.
         distortion: k1, k2; positive values push the corners outwards.
         axis: c, where the optical axis meets the photograph, (x, y) in pixels; by default its middle.
     """
@@ -49,7 +49,7 @@ class Geometry:
     def disc_centroids(
         self, centres: Float[np.ndarray, "points 2"], radii: Float[np.ndarray, " points"]
     ) -> Float[np.ndarray, "points 2"]:
-        """Centroids, in pixels, of discs' images: on a tilted chart not the images of their centres.
+        """Centroids of the discs' images, in pixels; on a tilted chart not the images of the discs' centres.
 
         A disc of centre m and radius R has the dual conic `C* = [m m^T - R^2 I, m; m^T, 1]`. Its image is
         `H C* H^T`, an ellipse, whose last column holds the centre (Hartley & Zisserman, Sec. 8.3).
@@ -78,7 +78,7 @@ class Geometry:
         return (np.array(self.frame[::-1]) - 1) / 2 if self.axis is None else np.array(self.axis)
 
     def distort(self, points: Float[np.ndarray, "points 2"]) -> Float[np.ndarray, "points 2"]:
-        """Pixels at which a pinhole image's points are seen through the lens."""
+        """Pixels of a pinhole image's points after the lens's distortion."""
         k1, k2 = self.distortion
         offset = points - self._centre
         square = (offset**2).sum(1, keepdims=True) / (0.25 * np.sum(np.square(self.frame)))

@@ -1,8 +1,7 @@
 """The photographs that a calibration is made from: pairs of views in one folder, read and checked.
 
-Files are ``chart_left.png`` and ``chart_right.png``, likewise ``white`` and ``black`` (the screens) and
-``sheet1``, ``sheet2``, ... (white sheets through a diffuser). Several of a kind, ``chart1``, ``chart2``, ...,
-are averaged.
+Files are chart_left.png and chart_right.png, likewise white_... and black_... (the screens) and sheet1_...,
+sheet2_... (white sheets through a diffuser). Several of a kind, chart1_..., chart2_..., are averaged.
 
 Axes   views = (left, right); photographs [views, height, width] of the whole frame.
 Units  linear raw, (raw - black level) / white level, noise below zero kept.
@@ -22,11 +21,11 @@ from dpdefocus.support.errors import InputError
 
 SCREENS = ("chart", "white", "black")
 
-# More clipped pixels of a photograph than this leave holes; fewer are left out of the fit.
+# Largest fraction of clipped pixels in a photograph; they are left out of the fit.
 CLIPPED_SHARE = 1e-3
 
-# Mean light, in linear raw: below the first nothing can be calibrated (a black level's error is as much),
-# below the second there is more noise than need be.
+# Mean light, in linear raw: below the first nothing can be calibrated (an error of the black level is as
+# large), below the second there is more noise than necessary.
 DARKEST, DIM = 0.01, 0.08
 
 
@@ -48,7 +47,7 @@ class Photographs:
 def read_photographs(
     folder: str | Path, black_level: int = raw.BLACK_LEVEL, white_level: int = raw.WHITE_LEVEL
 ) -> Photographs:
-    """Read the photographs of a folder, named as this room's head says; PNG or TIFF, green channel of colour.
+    """Read the photographs of a folder, PNG or TIFF, the green channel of colour; names as stated above.
 
     Raises:
         InputError: missing or unreadable files, or of different sizes; names them.
@@ -83,7 +82,7 @@ def read_photographs(
 
 
 def check_exposure(photographs: Photographs, crop: tuple[int, int]) -> list[str]:
-    """Whether the screens are neither clipped nor dark; returns what can be used but is not well exposed.
+    """Check that the screens are neither clipped nor dark; returns warnings about weak exposure.
 
     Raises:
         StepError: clipped, or dark.

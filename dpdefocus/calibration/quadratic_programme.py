@@ -4,9 +4,9 @@
     subject to  k ≥ 0,  Σ k = 1,  and zero on the rim,
 
 with s the sharp chart and b the view, over the pixels of a cell (paper, Sec. B; after Mannan and Langer, CRV
-2016). It is convex. s is seen as far around the cell as the kernel reaches, so that a cell's kernel answers
-for the cell's own pixels only, whatever its neighbours' are. The mean of the residual over a cell counts for
-nothing (`kernel_fit` says why).
+2016). It is convex. s extends around the cell as far as the kernel reaches, so that a cell's kernel explains
+the cell's own pixels only, whatever the neighbours' kernels are. The mean of the residual over a cell is
+ignored (`fit` says why).
 
 Axes   fields of the programme [cells, views, ...], the cells row by row; kernels [cells, views, size, size].
 Units  images divided by √Σ(s − mean)² of the cell, so that the weights λ depend neither on the exposure nor
@@ -26,15 +26,23 @@ from dpdefocus.optics.tiling import good_fft_length
 from dpdefocus.support.errors import InputError
 from dpdefocus.support.progress_bar import progress
 
-STRIDE = 20  # iterations between two looks at the stopping rule
+STRIDE = 20  # iterations between two checks of the stopping rule
 
-# Of the power iteration that bounds the curvature. It comes from below, by a few percent after so many; the
-# accelerated method bears a third.
+# Iterations of the power method that estimates the largest curvature. After so many it is a few percent too
+# low; the accelerated method tolerates a third.
 POWER_ITERATIONS = 40
 
-# Energies are in units of the cell's contrast; float32 tells no smaller difference between them.
+# Energies are in units of the cell's contrast; float32 resolves no smaller difference between them.
 LEAST_ENERGY = 1e-6
-LEAST_KNOWN = 0.25  # share of a cell's pixels that a fit needs
+LEAST_KNOWN = 0.25  # fraction of a cell's pixels that a fit needs
+
+
+Residual = Float[Array, "cells views height width"]
+
+# Of the minimiser: kernels, the point ahead of them that momentum leads to, and each kernel's clock.
+State = tuple[
+    Float[Array, "cells views size size"], Float[Array, "cells views size size"], Float[Array, "cells views"]
+]
 
 
 class Weights(NamedTuple):
@@ -46,10 +54,10 @@ class Weights(NamedTuple):
 
 
 class Cells(NamedTuple):
-    """What the programme is made of, cell by cell, divided by √Σ(s − mean)².
+    """The programme's data, cell by cell, divided by √Σ(s − mean)².
 
-    The mean of s, `mean`, is taken from s and from b. As Σk = 1 that changes no residual, and it takes out
-    the one direction that would dwarf all others. `known` is 1 where a pixel counts.
+    The mean of s, `mean`, is subtracted from s and from b. As Σk = 1 that changes no residual, and it removes
+    the one direction that would dominate all others. `known` is 1 where a pixel counts.
     """
 
     sharp: Complex[Array, "cells window_height half_width"]
@@ -74,7 +82,7 @@ def cut_cells(
     height, width = -(-views.shape[1] // rows), -(-views.shape[2] // cols)
     halo = size // 2
     sharp = _reaching(sharp, views.shape[1:], halo)
-    # A blurred pixel is known if all that its blur may come from is.
+    # A blurred pixel is known if all pixels that its blur may come from are.
     unseen = maximum_filter(np.isnan(sharp), size)[halo : halo + views.shape[1], halo : halo + views.shape[2]]
     known = ~unseen & np.isfinite(views)
     overhang = (0, rows * height - views.shape[1]), (0, cols * width - views.shape[2])
@@ -121,7 +129,7 @@ def first_guess(cells: int, views: int, size: int) -> Float[Array, "cells views 
 def blurred(
     cells: Cells, kernels: Float[Array, "cells views size size"]
 ) -> Float[Array, "cells views height width"]:
-    """s*k on the pixels of the cell, by a transform as long as the cell and what its blur sees."""
+    """s*k on the pixels of the cell, by a transform as long as the cell and the reach of its blur."""
     first = kernels.shape[-1] - 1
     height, width = cells.target.shape[-2:]
     window = _window(cells, kernels.shape[-1])
@@ -169,14 +177,14 @@ def residual_variance(
     return (_about_mean(residual, known) ** 2).sum((-2, -1)) / known.sum((-2, -1))
 
 
-def _about_mean(residual, known):
+def _about_mean(residual: Residual, known: Residual) -> Residual:
     """The residual less its mean over the known pixels, and zero on the others."""
     mean = (residual * known).sum((-2, -1), keepdims=True) / known.sum((-2, -1), keepdims=True)
     return (residual - mean) * known
 
 
-def _weigh(residual, known, gradients):
-    """The data term's gradient by the residual: W (r − mean) + λ_g Σ ∂ᵀ W W₊ ∂ r, W₊ the neighbour's W."""
+def _weigh(residual: Residual, known: Residual, gradients: Float[Array, ""] | float) -> Residual:
+    """Gradient of the data term in the residual: W (r − mean) + λ_g Σ ∂ᵀ W W₊ ∂ r, W₊ the neighbour's W."""
     total = _about_mean(residual, known)
     for axis in (-2, -1):
         both = jax.lax.slice_in_dim(known, 1, None, axis=axis) * jax.lax.slice_in_dim(known, 0, -1, axis=axis)
@@ -186,14 +194,16 @@ def _weigh(residual, known, gradients):
     return total
 
 
-def _negative_laplacian(kernels):
+def _negative_laplacian(
+    kernels: Float[Array, "cells views size size"],
+) -> Float[Array, "cells views size size"]:
     """∇ᵀ∇k, with zero outside the field."""
     around = jnp.pad(kernels, [(0, 0)] * 2 + [(1, 1)] * 2)
     vertical = around[..., 2:, 1:-1] + around[..., :-2, 1:-1]
     return 4 * kernels - vertical - around[..., 1:-1, 2:] - around[..., 1:-1, :-2]
 
 
-def _squared_radius(size):
+def _squared_radius(size: int) -> Float[Array, "1 1 size size"]:
     """r² / r_max² of a kernel's pixels, r_max at its corners, with axes for cells and views."""
     offset = jnp.arange(size) - size // 2
     squared = (offset[:, None] ** 2 + offset[None] ** 2).astype(jnp.float32)
@@ -204,8 +214,8 @@ def project(kernels: Float[Array, "cells views size size"]) -> Float[Array, "cel
     """The nearest kernels that are at least zero, sum to one, and are zero on their rim.
 
     Inside the rim that is max(k − τ, 0) with the τ that makes the sum one. Newton's method finds τ in
-    finitely many steps (Michelot 1986): from τ of all pixels, each drops the pixels below τ, and never takes
-    one back.
+    finitely many steps (Michelot 1986): starting from the τ of all pixels, each step drops the pixels below
+    τ, and never takes one back.
     """
     inner = kernels[..., 1:-1, 1:-1]
     axes = (-2, -1)
@@ -215,7 +225,7 @@ def project(kernels: Float[Array, "cells views size size"]) -> Float[Array, "cel
         kept = inner > threshold
         fewer = kept.sum(axes, keepdims=True)
         higher = (jnp.where(kept, inner, 0).sum(axes, keepdims=True) - 1) / jnp.maximum(fewer, 1)
-        # τ never falls. Rounding may make it, and then some kernels of many would take turns without end.
+        # τ never falls. Rounding could lower it, and then some kernels of many would alternate for ever.
         higher = jnp.where(fewer > 0, jnp.maximum(higher, threshold), threshold)
         return higher, fewer, (fewer < count).any()
 
@@ -235,15 +245,15 @@ def minimise(
     most_iterations: int,
     description: str,
 ) -> tuple[Float[Array, "cells views size size"], float, int]:
-    """Kernels of least energy, the share by which it may lie above the least at the most, and the iterations.
+    """Kernels of least energy, a bound on the energy above its minimum (as a fraction), and the iterations.
 
-    Accelerated projected gradients (Beck and Teboulle 2009), started afresh where the momentum points uphill
-    (O'Donoghue and Candès 2015), each cell and view by its own clock. For any feasible k' convexity gives
+    Accelerated projected gradients (Beck and Teboulle 2009), restarted where the momentum points uphill
+    (O'Donoghue and Candès 2015), for each cell and view on its own. For any feasible k' convexity gives
 
         E(k') ≥ E(k) + ⟨∇E(k), k' − k⟩ ≥ E(k) − [⟨∇E(k), k⟩ − min ∇E(k)],
 
-    the minimum over the pixels inside the rim. What stands in brackets, the duality gap, bounds how far E(k)
-    lies above the least energy, and stops the iteration.
+    the minimum over the pixels inside the rim. The bracket, the duality gap, bounds how far E(k) lies above
+    the least energy, and stops the iteration.
     """
     weights = Weights(*(jnp.float32(weight) for weight in weights))
     step = 1 / _curvature(cells, weights, start.shape[-1])
@@ -260,7 +270,11 @@ def minimise(
 
 
 @jax.jit
-def _iterate(cells, weights, step, state):
+def _iterate(
+    cells: Cells, weights: Weights, step: Float[Array, "cells views"], state: State
+) -> tuple[State, Float[Array, "cells views"], Float[Array, "cells views"]]:
+    """The state after `STRIDE` iterations, its energies, and their duality gaps."""
+
     def iteration(_, state):
         kernels, ahead, clock = state
         gradient = energy_and_gradient(cells, ahead, weights)[1]
@@ -278,7 +292,7 @@ def _iterate(cells, weights, step, state):
 
 
 @partial(jax.jit, static_argnames="size")
-def _curvature(cells, weights, size):
+def _curvature(cells: Cells, weights: Weights, size: int) -> Float[Array, "cells views"]:
     """Largest eigenvalue of the energy's second derivative, by power iteration."""
     linear = cells._replace(target=jnp.zeros_like(cells.target))
     quadratic = weights._replace(compactness=jnp.zeros(()))
@@ -292,11 +306,14 @@ def _curvature(cells, weights, size):
     return jnp.sqrt((vector**2).sum((-2, -1)))
 
 
-def _window(cells, size):
+def _window(cells: Cells, size: int) -> tuple[int, int]:
+    """Height and width of a transform that holds a cell's pixels and their blur."""
     return tuple(good_fft_length(length + size - 1) for length in cells.target.shape[-2:])
 
 
-def _reaching(sharp, shape, halo):
+def _reaching(
+    sharp: Float[np.ndarray, "sharp_height sharp_width"], shape: tuple[int, int], halo: int
+) -> Float[np.ndarray, "whole_height whole_width"]:
     """The sharp chart, cut or continued by NaN to reach half a kernel beyond the views on all sides."""
     for axis, length in enumerate(shape):
         beyond = (sharp.shape[axis] - length) // 2

@@ -1,8 +1,6 @@
 """The report of a calibration: kernels, their errors and warnings, as a folder of files."""
 
-import argparse
 import json
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,12 +24,12 @@ class CalibrationReport:
 
     Args:
         kernel_residuals: standard deviation of the fit's residual, relative to that of the sharp chart.
-        reprojection: root mean square distance, in pixels, of the discs found from where the geometry puts
-            them, in each cell; NaN without discs.
+        reprojection: root mean square distance, in pixels, between the discs found and the geometry, in each
+            cell; NaN without discs.
         disparity: centroid of the left kernel minus that of the right one, (x, y) in pixels.
         discs: how many were found in each cell.
-        pitch: of the discs in the photograph, pixels, where they are closest together.
-        warnings: what is not as it should be, but can be used.
+        pitch: smallest distance between neighbouring discs in the photograph, pixels.
+        warnings: faults that do not prevent its use.
     """
 
     calibration: capture.Calibration
@@ -79,7 +77,7 @@ def cells_of(
 def mosaic(
     kernels: Float32[np.ndarray, "rows cols 2 kernel kernel"], frame: float
 ) -> Float32[np.ndarray, "2 height width"]:
-    """The kernels of each view side by side as their cells are, each in a frame of a pixel of that value."""
+    """The kernels of each view laid out like their cells, each within one pixel of value `frame`."""
     framed = np.pad(kernels, [(0, 0)] * 3 + [(1, 1), (1, 1)], constant_values=frame)
     rows, cols, _, size, _ = framed.shape
     return framed.transpose(2, 0, 3, 1, 4).reshape(2, rows * size, cols * size)
@@ -88,7 +86,7 @@ def mosaic(
 def kernel_sheet(
     kernels: Float32[np.ndarray, "rows cols 2 kernel kernel"],
 ) -> UInt8[np.ndarray, "height width"]:
-    """The whole grid as one picture, as in Fig. 4: left view, then right, on one scale of grey."""
+    """The whole grid as one picture, as in Fig. 4: left view, then right, on one grey scale."""
     views = mosaic(kernels / kernels.max(), 0.25)
     sheet = np.hstack([views[0], np.ones((views.shape[1], kernels.shape[-1] // 4)), views[1]])
     zoom = max(1, SHEET_WIDTH // sheet.shape[1])
@@ -136,11 +134,3 @@ def per_cell(cells, found, grid):
 
 def _rounded(values: np.ndarray) -> list:
     return np.where(np.isfinite(values), np.round(values.astype(float), 4), None).tolist()
-
-
-def size_in_words(text: str) -> tuple[int, int]:
-    """Two numbers such as 6x8."""
-    found = re.fullmatch(r"(\d+)x(\d+)", text)
-    if not found:
-        raise argparse.ArgumentTypeError(f"found {text!r}, expected two numbers, such as 6x8")
-    return int(found[1]), int(found[2])

@@ -1,21 +1,19 @@
-"""Simulated photographs for a calibration, with exact truth; good ones, and bad ones to test errors with.
+"""Simulated photographs for a calibration, with exact truth: good ones, and bad ones to test errors with.
 
-    python -m dpdefocus.chart_photo --out photographs
+    dpdefocus chart-photos --out photographs
 
 writes what a user would photograph: the chart, the white and the black screen, and white sheets, as pairs of
 16-bit views.
 
 Axes   views = (left, right); photographs [views, height, width], sheets [sheets, views, height, width];
-       kernels [rows, cols, views, kernel, kernel] over the central `crop` of the frame.
+       kernels [rows, cols, views, kernel, kernel] over a central part of the frame, the crop.
 Units  linear raw, (raw - black level) / white level; geometry in pixels and millimetres.
 Model  view = expose(W (k * (M L_white + (1 - M) L_black))), M the discs' coverage, L the screen's light, W
-       the view's vignetting. Each tile of the frame has its own kernel, as in `blur`; beyond the crop the
-       outermost kernels go on.
+       the view's vignetting. Each tile of the frame has its own kernel, as in `tiled_blur`; beyond the crop
+       the outermost kernels continue.
 """
 
-import argparse
 import json
-import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -25,8 +23,7 @@ import numpy as np
 from jaxtyping import Float32
 from scipy.signal import fftconvolve
 
-from dpdefocus.calibration.chart import PITCH as DISC_PITCH
-from dpdefocus.calibration.chart import Chart, filling, render_chart, save_chart
+from dpdefocus.calibration.chart import PITCH as DISC_PITCH, Chart, filling, render_chart, save_chart
 from dpdefocus.calibration.geometry import Geometry
 from dpdefocus.data import capture, loading, raw
 from dpdefocus.optics.tiling import tiling_of
@@ -41,11 +38,11 @@ SHEETS = 6
 # A liquid-crystal screen shows black at about this share of white.
 BLACK_SCREEN = 0.004
 
-# How much the backlight, the diffused light on the sheet, and the lens dim from the middle to the corners.
+# How much the screen's backlight, and the diffused light on the sheet, dim from the middle to the corners.
 BACKLIGHT_FALL = 0.15
 SHEET_FALL = 0.03
 
-# Of the discs, in widths of the kernels: where the screen is tilted away it is still one (`chart` says why).
+# Pitch of the discs in kernel widths; where the screen is tilted away it is still one (`chart` says why).
 PITCH = 1.07
 BAD = ("blank", "other chart", "half out of view", "clipped", "dark", "front of focus")
 
@@ -55,7 +52,7 @@ class ChartPhotographs:
     """What was photographed, and the truth behind it.
 
     chart, white, black: the three screens [views, height, width]; sheets: the white sheets.
-    sharp: the chart as a pinhole camera without vignetting would see it, on the photographs' brightness.
+    sharp: the chart as a pinhole camera without vignetting would see it, at the photographs' brightness.
     coverage: how much of each pixel the discs cover. vignetting: W, of both views.
     kernels: of the crop's grid; geometry: of the whole frame.
     """
@@ -102,7 +99,7 @@ def tilted_screen(
     shift: tuple[float, float] = (3.0, -2.0),
     distortion: tuple[float, float] = (0.0, 0.0),
 ) -> Geometry:
-    """A screen before a pinhole camera with the Pixel 4's field of view.
+    """A screen in front of a pinhole camera with the Pixel 4's field of view.
 
     Args:
         pixels_per_mm: at the chart's centre.
@@ -138,9 +135,9 @@ def photograph_chart(
 
     Args:
         kernels: over the central `crop` (height, width) of the frame.
-        frame: (height, width) of the photographs; by default the crop is all.
+        frame: (height, width) of the photographs; by default the crop.
         chart: by default one that fills the frame.
-        geometry: by default a tilted screen, so far away that discs are `PITCH` kernel widths apart.
+        geometry: by default a tilted screen, at the distance at which discs are `PITCH` kernel widths apart.
         vignetting: of each view, at most 1; by default smooth, strong, and different in the two.
         brightness: linear raw of the white screen at its brightest.
 
@@ -198,9 +195,9 @@ def blur_frame(
     kernels: Float32[np.ndarray, "rows cols 2 kernel kernel"],
     crop: tuple[int, int],
 ) -> Float32[np.ndarray, "2 height width"]:
-    """A frame, given with a margin of half a kernel, blurred tile by tile: the tiles of its central crop.
+    """Blur a frame, given with a margin of half a kernel, tile by tile: the tiles of its central crop.
 
-    The outermost tiles reach on to the frame's border. Written apart from `blur.blur`, so that the
+    The outermost tiles extend to the frame's border. Independent of `tiled_blur.blur`, so that the
     calibration's test photographs do not come from the solver's own program.
     """
     rows, cols, views, size, _ = kernels.shape
@@ -220,7 +217,7 @@ def blur_frame(
 
 
 def smooth_vignetting(frame: tuple[int, int]) -> Float32[np.ndarray, "2 height width"]:
-    """Vignetting of the Pixel 4's kind: both views dim towards the corners, either one more on its side."""
+    """Vignetting like the Pixel 4's: both views dim towards the corners, each more towards one side."""
     y, x = (np.linspace(-1, 1, length, dtype=np.float32) * length / np.hypot(*frame) for length in frame)
     x, y = x[None, :], y[:, None]
     common = 1 / (1 + 0.55 * (x**2 + y**2)) ** 2
@@ -261,11 +258,11 @@ def bad_photographs(good: ChartPhotographs, kind: str, seed: int = 1) -> ChartPh
 def kernels_seen_from(
     truth: ChartPhotographs, found: Geometry
 ) -> Float32[np.ndarray, "rows cols 2 kernel kernel"]:
-    """The true kernels, as they are once the chart is taken to lie where another geometry has it.
+    """The true kernels as they appear under another geometry of the chart.
 
-    A geometry that is d pixels off at a cell makes its kernels appear shifted by -d, both views alike.
-    Shifted in the Fourier domain, at the centre of each cell; what leaves the field is lost, and the rest
-    made to sum to one again.
+    A geometry that is d pixels off at a cell shifts its kernels by -d, both views alike. The shift is made in
+    the Fourier domain, at the centre of each cell; what leaves the field is lost, and the rest is normalised
+    to unit sum.
     """
     rows, cols, _, size, _ = truth.kernels.shape
     tiling = tiling_of(*truth.crop, truth.kernels)
@@ -284,21 +281,43 @@ def kernels_seen_from(
 
 
 def _edges(frame: int, crop: int, tiles: int, length: int) -> list[int]:
-    """Where the crop's tiles begin and end along one axis, the outer ones at the frame's border."""
+    """Where the crop's tiles begin and end along one axis; the outer ones reach the frame's border."""
     start = (frame - crop) // 2
     return [0, *(start + length * tile for tile in range(1, tiles)), frame]
 
 
 def _page(geometry: Geometry) -> tuple[float, float]:
-    """A page (mm) whose chart's discs fill the frame and some more."""
+    """A page (mm) whose chart more than fills the frame."""
     height, width = geometry.frame
     corners = np.array([[0, 0], [width, 0], [0, height], [width, height]], np.float64)
     width_mm, height_mm = 2.1 * np.abs(geometry.to_chart(corners)).max(0)
     return float(width_mm), float(height_mm)
 
 
-def _simulated(data_dir: str, small: bool, seed: int) -> ChartPhotographs:
-    """Photographs by the camera that is asked for, with its own kernels and vignetting."""
+def simulate_photographs(
+    data_dir: str | Path = "", small: bool = False, bad: str = "", seed: int = 0
+) -> ChartPhotographs:
+    """Photographs by a camera with its own kernels and vignetting.
+
+    Args:
+        data_dir: folder of the Pixel 4 set, whose kernels are used; without it those of a simulated camera.
+        small: the simulated camera is one with a frame of 252 x 336 pixels, not one like the Pixel 4.
+        bad: one of the mistakes in `BAD`, or none.
+        seed: of the noise.
+
+    Raises:
+        InputError: both ``data_dir`` and ``small``, an unknown mistake, or a folder without kernels.
+    """
+    if data_dir and small:
+        raise InputError("small: given together with data_dir, whose frame is the Pixel 4's; expected one")
+    if bad and bad not in BAD:
+        raise InputError(f"bad: found {bad!r}, expected one of {', '.join(BAD)}")
+    good = _simulated(data_dir, small, seed)
+    return bad_photographs(good, bad, seed + 1) if bad else good
+
+
+def _simulated(data_dir: str | Path, small: bool, seed: int) -> ChartPhotographs:
+    """Good photographs by the camera that is asked for."""
     if data_dir:
         calibration = loading.load_calibration(Path(data_dir) / "calibration")
         white = calibration.white
@@ -311,27 +330,3 @@ def _simulated(data_dir: str, small: bool, seed: int) -> ChartPhotographs:
     kernels = np.asarray(camera.calibration_kernels, np.float32)
     dimmed = np.asarray(camera.vignetting(*frame), np.float32)
     return photograph_chart(kernels, frame, vignetting=dimmed, seed=seed)
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """The command; 0 when all went well, 2 when something given cannot be used."""
-    parser = argparse.ArgumentParser(
-        prog="python -m dpdefocus.chart_photo", description="Simulated photographs for a calibration."
-    )
-    parser.add_argument("--out", default="photographs", help="folder to write to (default: %(default)s)")
-    parser.add_argument("--data", default="", help="folder of the Pixel 4 set: its kernels are used")
-    parser.add_argument("--small", action="store_true", help="a small frame of 252 x 336 pixels")
-    parser.add_argument("--bad", choices=BAD, help="with this mistake")
-    parser.add_argument("--seed", type=int, default=0, help="of the noise (default: %(default)s)")
-    given = parser.parse_args(arguments)
-    try:
-        shots = _simulated(given.data, given.small, given.seed)
-        if given.bad:
-            shots = bad_photographs(shots, given.bad, given.seed + 1)
-        folder = shots.write(given.out)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    height, width = shots.geometry.frame
-    print(f"photographs of {width} x {height} pixels in {folder}")
-    return 0

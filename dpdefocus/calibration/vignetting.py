@@ -1,10 +1,11 @@
-"""Vignetting: how much of the light of a white, diffused sheet reaches either view, over the frame.
+"""Vignetting: how much of the light of a white, diffused sheet reaches each view, over the frame.
 
 Axes   views = (left, right); sheets [sheets, views, height, width].
 Units  linear raw, (raw - black level) / white level.
 
-The released data corrects the right view by the ratio left / right, smoothed: `data.relative_vignetting` of
-what `mean_sheet` gives here. Light that both views lose, they lose together in the recovered image.
+As in the released data, the right view is multiplied by the smoothed ratio left / right:
+`data.relative_vignetting` of what `mean_sheet` returns. Light that both views lose is missing in the
+recovered image too.
 """
 
 import numpy as np
@@ -15,21 +16,21 @@ from dpdefocus.calibration.photographs import CLIPPED_SHARE, DARKEST, DIM
 from dpdefocus.data.capture import VIEWS
 from dpdefocus.data.loading import smooth_field
 
-# A sheet varies slowly: its larger structures must follow the smooth field to this share.
+# A sheet varies slowly: its larger structures may deviate from the smooth field by this fraction.
 STRUCTURE = 0.03
 
 
 def mean_sheet(
     sheets: Float32[np.ndarray, "sheets 2 height width"],
 ) -> Float32[np.ndarray, "2 height width"]:
-    """W_l and W_r: the robust mean of the sheets in each pixel, smoothed, on the brightness of their mean.
+    """W_l and W_r: the robust mean of the sheets in each pixel, smoothed, at their mean brightness.
 
-    The lamp may change from sheet to sheet: each is brought to the same level first, both views alike, by
-    the median of its ratio to their mean. Of three sheets or more the brightest and the darkest value of each
-    pixel are left out: a reflex or a grain of dust in one of them does not count.
+    The lamp may change from sheet to sheet: first each sheet, both views alike, is divided by the median of
+    its ratio to their mean. Of three sheets or more the brightest and the darkest value of each pixel are
+    left out, so that a reflection or dust in one of them does not count.
 
-    The sheet's own unevenness cannot be told from vignetting, and stays in W. It is the same for both views,
-    so that it leaves their ratio alone, which is what captures are corrected by.
+    Unevenness of the sheet itself cannot be told from vignetting, and stays in W. It is the same for both
+    views, so that it cancels in their ratio, by which captures are corrected.
 
     Raises:
         StepError: no light in a part of the frame.
@@ -53,13 +54,13 @@ def mean_sheet(
 
 
 def check_sheets(sheets: Float32[np.ndarray, "sheets 2 height width"], ceiling: float) -> list[str]:
-    """Whether these can be white sheets; returns what is not as it should be, but can be used.
+    """Check that these can be white sheets; returns warnings about usable ones.
 
     Args:
         ceiling: linear raw of the white level.
 
     Raises:
-        StepError: clipped, dark, or not even sheets; says which one, and shows it.
+        StepError: clipped, dark, or uneven sheets; says which one, and shows it.
     """
     warnings = []
     for number, sheet in enumerate(sheets, 1):
@@ -104,7 +105,7 @@ def _picture(image: Float[np.ndarray, "height width"]) -> np.ndarray:
 
 
 def _structure(image: Float[np.ndarray, "height width"]) -> float:
-    """How far the sheet is from its smooth field (rms, relative); means of blocks, lest noise count."""
+    """Deviation of the sheet from its smooth field (rms, relative), on means of blocks, to suppress noise."""
     block = max(1, min(image.shape) // 120)
     height, width = (length // block * block for length in image.shape)
     ratio = image / np.maximum(smooth_field(image), 1e-6) - 1

@@ -1,6 +1,6 @@
 """Ablations: both methods with one part left out, to see what each part is good for (Table 2, Fig. 8).
 
-`PUBLISHED` and `FAST` hold them as data: the five parts that the paper leaves out one at a time, and the parts
+`PUBLISHED` and `FAST` hold them as data: the five parts that the paper leaves out one at a time, and those
 that the default preset relies on. A part is left out by other settings, or by another function in place of a
 step of the pipeline (`fast.Steps`): an ablation and `solve` run the same functions. Compiled code serves from
 one ablation to the next: weights are traced, and tiles keep their shape.

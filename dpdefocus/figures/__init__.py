@@ -1,7 +1,8 @@
 """The lessons' figures: the only wing that knows matplotlib, plotly and ipywidgets.
 
-Rooms: `common` (photographs, maps, curves), `widgets` (sliders with or without a kernel), and one for the figures
-of a lesson: `formation` (1), `calibration` (2), `bias` (3), `ablations` (5).
+Rooms: `common` (photographs, maps, curves), `preview` (a result as one picture), `widgets` (sliders with or
+without a kernel), and one for the figures of a lesson: `formation` (1), `calibration` (2), `bias` (3),
+`ablations` (5).
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""Figures of lesson 5: results side by side as in the paper's Fig. 8, and what each part is worth.
+"""Figures of lesson 5: results side by side as in the paper's Fig. 8, and the effect of each part.
 
 Images are [height, width]; photographs are linear and drawn with a gamma of 2.2, maps in units of the
 calibrated kernels.
@@ -11,7 +11,7 @@ import numpy as np
 
 from dpdefocus.data.capture import GroundTruth
 from dpdefocus.evaluation.ablations import FULL, Ablation, Effect, Solved
-from dpdefocus.figures.common import GAMMA, for_screen
+from dpdefocus.figures.common import for_screen, grey
 
 ACROSS = 4  # columns of a figure of many results
 
@@ -19,8 +19,8 @@ ACROSS = 4  # columns of a figure of many results
 def side_by_side(truth: GroundTruth, solved: Mapping[str, Solved], ratio: float = 2.2) -> plt.Figure:
     """The truth, and a method with one part left out at a time: sharp images above maps, on common scales.
 
-    `solved` goes by what is left out; `ablations.FULL` leaves out nothing. Each column is `ratio` inches
-    wide. Pixels whose size is not known are white in the true map.
+    The keys of `solved` name what is left out: `ablations.FULL` leaves out nothing. Each column is `ratio`
+    inches wide. Pixels whose size is not known are white in the true map.
     """
     known = np.where(truth.mask, truth.defocus_map, np.nan)
     named = {
@@ -28,7 +28,7 @@ def side_by_side(truth: GroundTruth, solved: Mapping[str, Solved], ratio: float 
     }
     columns = {"truth": (truth.all_in_focus, known)} | named
     low, high = np.nanmin(known), np.nanmax(known)
-    white = truth.all_in_focus.max()
+    white = float(truth.all_in_focus.max())
     height, width = truth.all_in_focus.shape
     blocks = -(-len(columns) // ACROSS)
     across = min(len(columns), ACROSS)
@@ -44,8 +44,7 @@ def side_by_side(truth: GroundTruth, solved: Mapping[str, Solved], ratio: float 
     for number, (title, (sharp, size)) in enumerate(columns.items()):
         row, column = 2 * (number // ACROSS), number % ACROSS
         above, below = axes[row, column], axes[row + 1, column]
-        shown = np.clip(for_screen(sharp) / white, 0, 1) ** (1 / GAMMA)
-        above.imshow(shown, cmap="gray", vmin=0, vmax=1)
+        above.imshow(grey(sharp, white), cmap="gray", vmin=0, vmax=255)
         above.set_title(title, fontsize=10)
         drawn = below.imshow(for_screen(size), cmap="viridis", vmin=low, vmax=high)
     figure.colorbar(drawn, ax=axes, label="defocus size d", shrink=0.6 / blocks, aspect=20)
@@ -55,7 +54,7 @@ def side_by_side(truth: GroundTruth, solved: Mapping[str, Solved], ratio: float 
 def worth(
     ablations: Sequence[Ablation], effects: Mapping[str, Mapping[str, Effect]], units: Mapping[str, str]
 ) -> plt.Figure:
-    """What is lost without each part, in the score that it should hurt: mean and spread over the captures.
+    """Loss without each part, in the score that it should hurt: mean and spread over the captures.
 
     One panel for each score that some part should hurt; `units` names the scores. Right of zero is worse.
     """

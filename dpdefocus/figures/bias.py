@@ -1,7 +1,6 @@
 """Figures of lesson 3: energies over the defocus size; estimates with their intervals.
 
-Defocus sizes are radii in pixels; energies are in units of the noise variance σ², zero at the true size
-without noise.
+Defocus sizes are radii in pixels; energies are in units of the noise variance σ², zero at the true size.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,9 +23,9 @@ HIGHEST, LOWEST = 3.0, -2.4
 def energy_panels(
     sizes: np.ndarray, true_size: float, variance: float, curves: Curves
 ) -> tuple[dict[str, np.ndarray], str]:
-    """Expected energy over hypotheses, as 8-bit panels for a slider, and where its minima lie in a sentence.
+    """Expected energy over hypotheses, as 8-bit panels for a slider, and a sentence that gives its minima.
 
-    The first panel shows the two terms and their sum, the second the sum less either correction, with their
+    The first panel shows the two terms and their sum, the second the sum minus each correction, with the
     minima.
     """
     energies = {which: curves.corrected(which) for which in CORRECTIONS}
@@ -54,7 +53,7 @@ def energy_panels(
 
 def _panel(true_size, sizes):
     figure = plt.figure(figsize=(3.84, 3.0), dpi=100)
-    axes = figure.add_axes((0.17, 0.18, 0.8, 0.79))  # at one place in all panels, and no layout to work out
+    axes = figure.add_axes((0.17, 0.18, 0.8, 0.79))  # the same in all panels, and faster than a layout engine
     axes.axvline(true_size, color=TRUTH, linewidth=1)
     axes.axhline(0, color="0.8", linewidth=0.8)
     axes.set_xlabel("hypothesis d (pixels)", fontsize=13)
@@ -65,7 +64,7 @@ def _panel(true_size, sizes):
 
 
 def _pixels(figure):
-    """The figure as 8-bit red, green, blue, in few shades: a slider's pictures then take half the room."""
+    """The figure as 8-bit red, green, blue, in few shades: a slider's pictures are then half as large."""
     figure.canvas.draw()
     pixels = np.asarray(figure.canvas.buffer_rgba())[..., :3].astype(int)
     plt.close(figure)

@@ -22,7 +22,7 @@ def detection(
     found: Float[np.ndarray, "discs 2"],
     residuals: Float[np.ndarray, "discs 2"],
 ) -> plt.Figure:
-    """The photograph with the discs' centres as found, and by how much each misses the geometry, enlarged."""
+    """The photograph with the discs' centres as found, and their residuals from the geometry, enlarged."""
     height, width = contrast.shape
     figure, axes = plt.subplots(figsize=(7.5, 7.5 * height / width + 0.5), layout="constrained")
     axes.imshow(contrast, cmap="gray", vmin=0, vmax=1)
@@ -43,7 +43,7 @@ def detection(
 
 
 def picture(found: UInt8[np.ndarray, "height width 3"]) -> plt.Figure:
-    """A picture with marks on what was found (`detection.picture_of`)."""
+    """A picture with marks on what was found (`failure.picture_of`)."""
     height, width = found.shape[:2]
     figure, axes = plt.subplots(figsize=(7.5, 7.5 * height / width + 0.5), layout="constrained")
     axes.imshow(found[..., ::-1])
@@ -51,7 +51,7 @@ def picture(found: UInt8[np.ndarray, "height width 3"]) -> plt.Figure:
     return figure
 
 
-def kernel_grids(grids: Mapping[str, np.ndarray]) -> plt.Figure:
+def compare_kernel_grids(grids: Mapping[str, np.ndarray]) -> plt.Figure:
     """Whole grids, as in Fig. 4: for each a row, its left view and its right one, on one brightness scale."""
     top = max(float(kernels.max()) for kernels in grids.values())
     rows, cols, _, size, _ = next(iter(grids.values())).shape
@@ -71,7 +71,7 @@ def comparison(
     pairs: Mapping[str, tuple[Float[np.ndarray, "size size"], Float[np.ndarray, "size size"]]],
     titles: tuple[str, str] = ("truth", "estimate"),
 ) -> plt.Figure:
-    """For each name a row: two kernels on one scale, and the second less the first, with zero in white."""
+    """For each name a row: two kernels on one scale, and the second minus the first, with zero in white."""
     figure, rows = plt.subplots(
         len(pairs), 3, figsize=(8, 2.6 * len(pairs)), layout="constrained", squeeze=False
     )
@@ -116,7 +116,7 @@ def cells(values: Mapping[str, Float[np.ndarray, "rows cols"]], unit: str, digit
 
 
 def trials(tried: Mapping[Weights, float], chosen: Weights) -> plt.Figure:
-    """Error on held-out pixels over the candidates for the smoothness, and for the compactness."""
+    """Held-out error over the candidates for the smoothness, and for the compactness."""
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained", sharey=True)
     names = {"smoothness": r"$\lambda_s$", "compactness": r"$\lambda_c$"}
     for panel, (name, symbol) in zip(axes, names.items(), strict=True):
@@ -149,6 +149,6 @@ def scatter_lines(
 def difference(
     image: Float[np.ndarray, "height width"], largest: float
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """A signed map as an 8-bit panel: blue below zero, white at zero, red above, full at `largest`."""
+    """A signed map as an 8-bit panel: blue below zero, white at zero, red above, saturated at ± `largest`."""
     colours = plt.get_cmap("RdBu_r")(0.5 + 0.5 * np.clip(image / largest, -1, 1))
     return np.round(255 * colours[..., :3]).astype(np.uint8)

@@ -1,7 +1,7 @@
 """Figures that the lessons share: photographs, maps and curves, each with a caption and alternative text.
 
 Images are [height, width], in pixels. Photographs are linear and drawn with a gamma of 2.2; maps come with a
-colour bar in the unit given. Large images are reduced for the screen; scale bars count their own pixels.
+colour bar in the unit given. Large images are reduced for the screen; scale bars count the original pixels.
 """
 
 import base64
@@ -13,14 +13,16 @@ import cv2
 import matplotlib.pyplot as plt
 import numpy as np
 from jaxtyping import Float, UInt8
+from matplotlib.image import AxesImage
 
-GAMMA = 2.2
+from dpdefocus.support.panels import colour_panel, grey_panel
+
 SCREEN = 480  # most columns of an image in a figure
 QUALITY = 88  # of WebP, in percent
 
 
 class Captioned:
-    """A drawn figure with caption and alternative text: what a notebook shows where it is displayed."""
+    """A drawn figure with caption and alternative text, as a notebook displays it."""
 
     def __init__(self, figure: plt.Figure, caption: str, alt: str):
         self.caption, self.alt = caption, alt
@@ -44,13 +46,13 @@ def for_screen(image: Float[np.ndarray, "height width"]) -> Float[np.ndarray, "h
     factor = -(-image.shape[1] // SCREEN)
     height, width = (length // factor for length in image.shape)
     blocks = np.asarray(image, np.float32)[: height * factor, : width * factor]
-    return blocks.reshape(height, factor, width, factor).mean((1, 3))
+    return cv2.resize(blocks, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def most_different(
     first: Float[np.ndarray, "height width"], second: Float[np.ndarray, "height width"], side: int
 ) -> tuple[slice, slice]:
-    """The square window of the given side in which two images differ most, in the sum of their squares."""
+    """The square window of the given side with the largest sum of squared differences of two images."""
     side = min(side, *first.shape)
     power = cv2.boxFilter(np.square(np.float32(first - second)), -1, (side, side), anchor=(0, 0))
     power = power[: first.shape[0] - side + 1, : first.shape[1] - side + 1]
@@ -63,8 +65,7 @@ def photographs(images: Mapping[str, np.ndarray], white: float | None = None) ->
     figure, row = _row(images)
     top = max(float(np.max(image)) for image in images.values()) if white is None else white
     for axes, (title, image) in zip(row, images.items(), strict=True):
-        shown = np.clip(for_screen(np.asarray(image)) / top, 0, 1) ** (1 / GAMMA)
-        _draw(axes, title, image, shown, cmap="gray", vmin=0, vmax=1)
+        _draw(axes, title, image, grey(np.asarray(image), top), cmap="gray", vmin=0, vmax=255)
         _scale_bar(axes, *np.shape(image))
     return figure
 
@@ -86,7 +87,7 @@ def maps(
 def curves(
     x: np.ndarray, lines: Mapping[str, np.ndarray], xlabel: str, ylabel: str, yscale: str = "linear"
 ) -> plt.Figure:
-    """Several curves over one axis, labelled; on a linear scale with the zero line."""
+    """Several curves over one axis, labelled; on a linear scale with a line at zero."""
     figure, axes = plt.subplots(figsize=(8, 3.6), layout="constrained")
     for style, (label, y) in zip(("-", "--", "-.", ":") * 2, lines.items(), strict=False):
         axes.plot(x, y, style, label=label, linewidth=2)
@@ -98,21 +99,17 @@ def curves(
 
 
 def grey(image: Float[np.ndarray, "height width"], white: float) -> UInt8[np.ndarray, "h w"]:
-    """A linear image as an 8-bit panel, reduced for the screen, `white` and more as 255."""
-    return _bytes((for_screen(image) / white).clip(0, 1) ** (1 / GAMMA))
+    """A linear image as an 8-bit panel, reduced for the screen; `white` and brighter become 255."""
+    return grey_panel(for_screen(image), white)
 
 
 def coloured(image: Float[np.ndarray, "height width"], low: float, high: float) -> UInt8[np.ndarray, "h w 3"]:
     """A map as an 8-bit panel in colour, reduced for the screen, `low` dark and `high` bright."""
-    return _bytes(plt.get_cmap("viridis")((for_screen(image) - low) / (high - low))[..., :3])
+    return colour_panel(for_screen(image), low, high)[..., ::-1]
 
 
-def _bytes(unit):
-    return np.round(255 * unit).astype(np.uint8)
-
-
-def _row(images):
-    """A figure with axes side by side, as high as the first image asks for, title included."""
+def _row(images: Mapping[str, np.ndarray]) -> tuple[plt.Figure, np.ndarray]:
+    """A figure with axes side by side, as high as the first image's shape requires, title included."""
     height, width = np.shape(next(iter(images.values())))
     across = min(11.0, 5.5 * len(images))
     size = (across, across / len(images) * min(height / width, 1.2) + 0.3)
@@ -120,7 +117,8 @@ def _row(images):
     return figure, axes[0]
 
 
-def _draw(axes, title, image, shown, **colours):
+def _draw(axes: plt.Axes, title: str, image: np.ndarray, shown: np.ndarray, **colours) -> AxesImage:
+    """`shown`, an image reduced and toned, on axes that count the pixels of `image`."""
     height, width = np.shape(image)
     drawn = axes.imshow(shown, extent=(0, width, height, 0), **colours)
     axes.set_title(title)
@@ -128,7 +126,7 @@ def _draw(axes, title, image, shown, **colours):
     return drawn
 
 
-def _scale_bar(axes, height, width):
+def _scale_bar(axes: plt.Axes, height: int, width: int) -> None:
     """A bar of 1, 2 or 5 times a power of ten pixels, no longer than an eighth of the image."""
     power = 10 ** int(np.log10(width / 8))
     bar = max(step * power for step in (1, 2, 5) if step * power <= width / 8)

@@ -7,14 +7,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from dpdefocus.figures.common import GAMMA
+from dpdefocus.figures.common import coloured, grey
 
-# Colours of the two half-apertures, apart for every kind of colour vision.
+# Colours of the two half-apertures, distinguishable with every kind of colour vision.
 VIEW_COLOURS = {"left": "#0072B2", "right": "#D55E00"}
 
 
 def rays() -> plt.Figure:
-    """Rays of three points through either half of a thin lens, seen from above; lengths are not to scale."""
+    """Rays of three points through each half of a thin lens, seen from above; lengths are not to scale."""
     figure, rows = plt.subplots(3, 1, figsize=(7, 6), sharex=True, layout="constrained")
     sensor = 1.6
     titles = ("behind the plane in focus, d > 0", "in focus, d = 0", "in front of the plane in focus, d < 0")
@@ -79,9 +79,9 @@ def kernel_grids(grids: dict[str, np.ndarray]) -> plt.Figure:
 
 def colours_of(values: Float[np.ndarray, "height width"], high: float) -> UInt8[np.ndarray, "height width 3"]:
     """A panel of values in [0, high], on a perceptually uniform colour scale."""
-    return np.round(255 * plt.get_cmap("viridis")(np.clip(values / high, 0, 1))[..., :3]).astype(np.uint8)
+    return coloured(values, 0.0, high)
 
 
 def greys_of(image: Float[np.ndarray, "height width"], white: float) -> UInt8[np.ndarray, "height width"]:
-    """A panel of a linear image, `white` and what is brighter drawn white."""
-    return np.round(255 * np.clip(image / white, 0, 1) ** (1 / GAMMA)).astype(np.uint8)
+    """A panel of a linear image; `white` and brighter are drawn white."""
+    return grey(image, white)

@@ -1,8 +1,8 @@
-"""Sliders that teach: one drawing function, shown live by a kernel or as frames drawn beforehand.
+"""Figures with sliders: one drawing function, called live by a kernel or for frames drawn beforehand.
 
-Live, ipywidgets call the function each time a slider is let go. In batch there is nobody to move one, and
-readers of the pages that are made then have no kernel: every combination of the sliders' stops is drawn once,
-and a few lines of JavaScript in the output itself choose between them. Both forms show the same pictures.
+Live, ipywidgets calls the function each time a slider is released. In batch nobody moves one, and the pages
+made from the notebook have no kernel: every combination of the sliders' stops is drawn once, and a few lines
+of JavaScript in the output choose between them. Both forms show the same pictures.
 
 Axes   panels [height, width], grey, or [height, width, 3], red, green, blue; 8 bits.
 """
@@ -23,7 +23,7 @@ from dpdefocus.support.errors import InputError
 from dpdefocus.support.files import LOSSLESS, WEBP, webp
 from dpdefocus.support.progress_bar import is_batch, progress
 
-# More frames than this make a notebook that nobody wants to load.
+# More frames than this make a notebook too large to open with ease.
 MOST_FRAMES = 150
 PHOTOGRAPH = 80  # as a WebP quality
 
@@ -66,10 +66,10 @@ class Picture(NamedTuple):
 
 
 class Frames:
-    """The form that needs no kernel: all pictures in one HTML output, chosen by range inputs.
+    """The form without a kernel: all pictures in one HTML output, chosen by range inputs.
 
-    Keyboard and screen readers work as they do on any range input. Where scripts are not run, in a notebook
-    that is not trusted for instance, the first picture stays, with its caption.
+    Keyboard and screen readers work as on any range input. Where scripts do not run, as in a notebook that is
+    not trusted, the first picture is shown with its caption.
     """
 
     def __init__(self, pictures: list[Picture], controls: list[Control], caption: str, alt: str):
@@ -117,8 +117,7 @@ def explore(
         draw: makes a picture of one value of each control, given by name.
         controls: argument name -> slider.
         caption: shown below.
-        alt: what the picture shows, for those who do not see it. The picture's own text
-            is added to it.
+        alt: what the picture shows, for those who do not see it. The picture's own text is added to it.
         live: whether a kernel answers the sliders; by default outside of batch.
 
     Raises:
@@ -173,7 +172,7 @@ def _view(picture, alt):
 
 
 def _source(panel):
-    """An 8-bit panel as base64 of a WebP: a map without losses, a photograph as its size asks for."""
+    """An 8-bit panel as base64 WebP: colour without loss, grey in the smaller of two encodings."""
     pixels = panel if panel.ndim == 2 else panel[..., ::-1]
     qualities = (LOSSLESS, PHOTOGRAPH) if panel.ndim == 2 else (LOSSLESS,)
     return webp(pixels, *qualities)

@@ -14,10 +14,10 @@ from jaxtyping import Float, UInt8
 
 from dpdefocus.data.result import NPZ, load_result
 from dpdefocus.support.files import WEBP, webp
+from dpdefocus.support.panels import colour_panel, grey_panel
 
 THUMBNAIL = 360
 QUALITY = 85
-GAMMA = 2.2
 SCORES = {"psnr": "PSNR (dB)", "ssim": "SSIM", "aiwe1": "AIWE(1)", "aiwe2": "AIWE(2)", "spearman": "1−|ρ|"}
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -66,7 +66,7 @@ def contact_sheet_page(records: list[dict[str, Any]], total: int, lesson: str) -
     )
 
 
-def _capture(record, lesson):
+def _capture(record: dict[str, Any], lesson: str) -> str:
     name, status = html.escape(record["name"]), record["status"]
     lines = [f'<article class="{status}"><h2>{name}: {status}</h2>']
     if status == "failed":
@@ -102,16 +102,15 @@ def pictures(folder: Path) -> dict[str, str]:
 def photograph(image: Float[np.ndarray, "height width"]) -> UInt8[np.ndarray, "h w"]:
     """A thumbnail of a linear image, all but its brightest hundredth up to white."""
     small = _small(image)
-    return _bytes((small / max(np.percentile(small, 99), 1e-6)).clip(0, 1) ** (1 / GAMMA))
+    return grey_panel(small, max(float(np.percentile(small, 99)), 1e-6))
 
 
 def coloured(image: Float[np.ndarray, "height width"], low: float, high: float) -> UInt8[np.ndarray, "h w 3"]:
     """A thumbnail of a map on the colour scale viridis, in OpenCV's order (blue, green, red)."""
-    unit = (_small(image) - low) / (high - low) if high > low else np.zeros_like(_small(image))
-    return cv2.applyColorMap(_bytes(unit.clip(0, 1)), cv2.COLORMAP_VIRIDIS)
+    return colour_panel(_small(image), low, high)
 
 
-def _small(image):
+def _small(image: Float[np.ndarray, "height width"]) -> Float[np.ndarray, "h w"]:
     height, width = image.shape
     if width <= THUMBNAIL:
         return image
@@ -119,9 +118,5 @@ def _small(image):
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
-def _bytes(unit):
-    return np.round(255 * unit).astype(np.uint8)
-
-
-def _source(picture):
+def _source(picture: UInt8[np.ndarray, "height width *colours"]) -> str:
     return WEBP + webp(picture, QUALITY)

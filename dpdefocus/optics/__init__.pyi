@@ -1,21 +1,19 @@
-from .lens import Lens as Lens, PIXEL4 as PIXEL4, thin_lens as thin_lens
-from .pupil import (
-    CalibratedPupil as CalibratedPupil,
-    Pupil as Pupil,
-    butterworth as butterworth,
-    field_varying as field_varying,
-    half_discs as half_discs,
-    pupil_kernels as pupil_kernels,
-    translating_disc as translating_disc,
+from .aberration import (
+    Prediction as Prediction,
+    aberrated_kernels as aberrated_kernels,
+    at_depths as at_depths,
+    at_focus_distances as at_focus_distances,
+    predict as predict,
 )
-from .kernels import (
-    centre_kernels as centre_kernels,
-    centroids as centroids,
-    kernel_deviation as kernel_deviation,
-    kernel_reach as kernel_reach,
-    relative_errors as relative_errors,
-    scale_kernels as scale_kernels,
-    scaled_spectra as scaled_spectra,
+from .blended_tiles import (
+    Overlap as Overlap,
+    blend as blend,
+    blending_weights as blending_weights,
+    cut as cut,
+    frequencies as frequencies,
+    mirrored as mirrored,
+    pad_to_tiles as pad_to_tiles,
+    taper as taper,
 )
 from .kernel_models import (
     CellModels as CellModels,
@@ -26,23 +24,32 @@ from .kernel_models import (
     interpolated as interpolated,
     model_kernels as model_kernels,
 )
-from .aberration import (
-    Prediction as Prediction,
-    aberrated_kernels as aberrated_kernels,
-    at_depths as at_depths,
-    at_focus_distances as at_focus_distances,
-    predict as predict,
+from .kernels import (
+    centre_kernels as centre_kernels,
+    centroids as centroids,
+    kernel_deviation as kernel_deviation,
+    kernel_reach as kernel_reach,
+    relative_errors as relative_errors,
+    scale_kernels as scale_kernels,
+    scaled_spectra as scaled_spectra,
 )
-from .tiling import (
-    Tiling as Tiling,
-    add_windows as add_windows,
-    good_fft_length as good_fft_length,
-    margins as margins,
-    pad as pad,
-    pad_adjoint as pad_adjoint,
-    tiles as tiles,
-    tiling_of as tiling_of,
-    windows as windows,
+from .lens import PIXEL4 as PIXEL4, Lens as Lens
+from .mpi import (
+    all_in_focus as all_in_focus,
+    composite as composite,
+    defocus_map as defocus_map,
+    render as render,
+    transmittance as transmittance,
+    visibility as visibility,
+)
+from .pupil import (
+    CalibratedPupil as CalibratedPupil,
+    Pupil as Pupil,
+    butterworth as butterworth,
+    field_varying as field_varying,
+    half_discs as half_discs,
+    pupil_kernels as pupil_kernels,
+    translating_disc as translating_disc,
 )
 from .tiled_blur import (
     BlurredMPI as BlurredMPI,
@@ -56,21 +63,14 @@ from .tiled_blur import (
     mpi_tiles as mpi_tiles,
     tile_spectra as tile_spectra,
 )
-from .blended_tiles import (
-    Overlap as Overlap,
-    blend as blend,
-    blending_weights as blending_weights,
-    cut as cut,
-    frequencies as frequencies,
-    mirrored as mirrored,
-    pad_to_tiles as pad_to_tiles,
-    taper as taper,
-)
-from .mpi import (
-    all_in_focus as all_in_focus,
-    composite as composite,
-    defocus_map as defocus_map,
-    render as render,
-    transmittance as transmittance,
-    visibility as visibility,
+from .tiling import (
+    Tiling as Tiling,
+    add_windows as add_windows,
+    good_fft_length as good_fft_length,
+    margins as margins,
+    pad as pad,
+    pad_adjoint as pad_adjoint,
+    tiles as tiles,
+    tiling_of as tiling_of,
+    windows as windows,
 )

@@ -1,13 +1,13 @@
-"""How far kernels at other depths and focus distances are resized copies of the calibrated ones.
+"""Error of resized kernels: how well the calibrated ones predict other depths and focus distances.
 
 A perfect lens only scales its pupil: the ray through u lands r u pixels from the image point, at a defocus
-radius r of either sign. Spherical aberration adds a displacement that grows with the third power and does not
-care about focus,
+radius r of either sign. Spherical aberration adds a displacement that grows with the cube of |u| and does not
+depend on focus,
 
     p(u) = r u + a |u|² u.
 
-So the shape is one of a / r: on one side of focus it changes slowly as r grows, and on the other side the
-two terms work against each other, the edge folds over into a bright ring, and no mirrored copy has that.
+So the kernel's shape depends on a / r. On one side of focus it changes slowly as r grows. On the other side
+the two terms have opposite signs, and the edge folds over into a bright ring, which no mirrored copy has.
 
 Axes   kernels [sizes, rows, cols, views, size, size], the views (left, right).
 Units  radii r and the aberration a in pixels, pupil coordinates in radii of the aperture, distances in
@@ -29,7 +29,7 @@ RAYS = 3  # along each side of a pupil sample
 
 
 class Prediction(NamedTuple):
-    """Kernels as they are, as the calibrated ones resized, and the relative L2 error of each copy.
+    """True kernels, resized copies of the calibrated ones, and the relative L2 error of each copy.
 
     `radii`: defocus radius of each, pixels, negative in front of the plane in focus.
     """
@@ -43,7 +43,7 @@ class Prediction(NamedTuple):
 def aberrated_kernels(
     pupil: Pupil, radii: Float[np.ndarray, " sizes"], aberration: float, size: int
 ) -> Float32[np.ndarray, "sizes rows cols 2 size size"]:
-    """Kernels of a pupil behind a lens with spherical aberration, each ray shared bilinearly by four pixels.
+    """Kernels of a pupil behind a lens with spherical aberration; each ray lands bilinearly in four pixels.
 
     Raises:
         InputError: a field too small for the rays.
@@ -74,7 +74,7 @@ def aberrated_kernels(
 def predict(
     pupil: Pupil, calibrated_at: float, radii: Float[np.ndarray, " sizes"], aberration: float, size: int
 ) -> Prediction:
-    """Kernels at some radii, predicted from those at one by `optics.scale_kernels`.
+    """True kernels at some radii, and those that `scale_kernels` predicts from one calibrated radius.
 
     Raises:
         InputError: kernels calibrated in focus, or a field too small.
@@ -110,14 +110,14 @@ def at_focus_distances(
     aberration: float,
     size: int,
 ) -> Prediction:
-    """One distance of the points, that of calibration, and the lens focused at several (Fig. 11b)."""
+    """Points at the calibration distance, the lens focused at several distances (Fig. 11b)."""
     inverse = 1 / calibration_distance
     radii = np.array([lens.focused_at(float(focus)).radius(inverse) for focus in focus_distances])
     return predict(pupil, float(lens.radius(inverse)), radii, aberration, size)
 
 
 def _landed(y, x, weights, size):
-    """Light of rays that land at (y, x) from the middle pixel, shared bilinearly."""
+    """Light of rays that land at (y, x) from the middle pixel, split bilinearly."""
     top, left = np.floor(y).astype(int), np.floor(x).astype(int)
     down, across = y - top, x - left
     image = np.zeros((size + 1) ** 2)

@@ -1,15 +1,13 @@
 """Overlapping tiles: a filter for each cell of the kernel grid, blended so that no seam shows.
 
-The calibrated kernels belong to the centres of the cells. Each cell's filter runs on a tile that reaches to
-the neighbouring centres, and the results are blended by bilinear hats: a pixel halfway between two centres
-takes half of each, which is what a linear change of the kernel across the field gives. Around each tile
-lies a margin in which the image fades to the tile's mean, so that the periodic transform sees no jump where
-its ends meet.
+The calibrated kernels hold at the centres of the cells. Each cell's filter runs on a tile that reaches to the
+neighbouring centres, and the results are blended with bilinear weights: a pixel halfway between two centres
+takes half of each, as if the kernel changed linearly across the field. In a margin around each tile the
+image fades to the tile's mean, so that the periodic transform sees no jump at the tile's ends.
 
 Axes: images [..., height, width]; tiles [..., rows, cols, tile_height, tile_width]; kernels [rows, cols,
 views, kernel, kernel]; spectra are real-input transforms [..., tile_height, tile_width // 2 + 1]. Unit:
-pixels of the image at hand; where the image was reduced by a whole factor, `reduction` says so and kernels
-stay in full-size pixels.
+pixels of the given image; of an image reduced by a whole factor kernels stay in full-size pixels.
 """
 
 from dataclasses import dataclass
@@ -25,7 +23,7 @@ from dpdefocus.optics.tiling import good_fft_length
 class Overlap:
     """Where the tiles lie: image size, grid, and the width of the fading margin in pixels.
 
-    An image that the grid does not divide is continued by its edge to the next multiple.
+    An image that the grid does not divide is extended by its edge pixels to the next multiple.
     """
 
     height: int
@@ -41,7 +39,7 @@ class Overlap:
 
     @property
     def tile(self) -> tuple[int, int]:
-        """Height and width of a tile: twice the cell, the margins, and what makes a good transform length."""
+        """Height and width of a tile: twice the cell, and the margins, enlarged to a fast FFT length."""
         return tuple(_even_fft_length(2 * cell + 2 * self.margin, cell) for cell in self.cell)
 
     @property
@@ -51,7 +49,7 @@ class Overlap:
 
 
 def _even_fft_length(length: int, cell: int) -> int:
-    """Smallest good transform length that leaves the same margin on both sides of the cell."""
+    """Smallest fast FFT length that leaves the same margin on both sides of the cell."""
     while (good_fft_length(length) - cell) % 2:
         length = good_fft_length(length) + 1
     return good_fft_length(length)
@@ -70,7 +68,7 @@ def cut(
 def pad_to_tiles(
     images: Float[Array, "*n height width"], overlap: Overlap
 ) -> Float[Array, "*n padded_height padded_width"]:
-    """The images continued by their edges, so that tile (i, j) begins at (i, j) times the cell."""
+    """The images extended by their edge pixels, so that tile (i, j) starts at (i, j) times the cell."""
     (cell_y, cell_x), (before_y, before_x) = overlap.cell, overlap.before
     after_y = overlap.rows * cell_y - overlap.height + before_y
     after_x = overlap.cols * cell_x - overlap.width + before_x
@@ -90,7 +88,7 @@ def taper(
 
 
 def _fade(tile: int, core: int) -> np.ndarray:
-    """One over the core, falling to zero over the margin as a raised cosine."""
+    """1 in the core, falling to 0 across the margin as a raised cosine."""
     margin = (tile - core) // 2
     ramp = 0.5 - 0.5 * np.cos(np.pi * (np.arange(margin) + 0.5) / margin)
     return np.concatenate([ramp, np.ones(tile - 2 * margin), ramp[::-1]])
@@ -99,7 +97,7 @@ def _fade(tile: int, core: int) -> np.ndarray:
 def blending_weights(cells: int, length: int) -> np.ndarray:
     """Blending weights [cells, 2 length] of each cell over its core: linear, one at its centre, sum one.
 
-    At the two ends of the image, where there is no further neighbour, the weight stays one.
+    At the two ends of the image, which have no further neighbour, the weight stays one.
     """
     distance = np.abs(np.arange(2 * length) + 0.5 - length)
     weights = np.tile(1 - distance / length, (cells, 1)).astype(np.float32)
@@ -111,7 +109,7 @@ def blending_weights(cells: int, length: int) -> np.ndarray:
 def blend(
     tiles: Float[Array, "*n rows cols tile_height tile_width"], overlap: Overlap
 ) -> Float[Array, "*n height width"]:
-    """Images from filtered tiles: each tile's core, weighted with its hats and added up."""
+    """Images from filtered tiles: the sum of the tiles' cores times their blending weights."""
     (cell_y, cell_x), (tile_y, tile_x) = overlap.cell, overlap.tile
     top, left = (tile_y - 2 * cell_y) // 2, (tile_x - 2 * cell_x) // 2
     core = tiles[..., top : top + 2 * cell_y, left : left + 2 * cell_x]
@@ -127,7 +125,7 @@ def blend(
 
 
 def _add_halves(cores: Float[Array, "*n cells core"]) -> Float[Array, "*n length"]:
-    """Lay cores of two cells' length side by side, a cell apart, and add up where they overlap."""
+    """Place cores of two cells' length one cell apart, and add them where they overlap."""
     length = cores.shape[-1] // 2
     lead = [(0, 0)] * (cores.ndim - 2)
     first = jnp.pad(cores[..., :length], [*lead, (0, 1), (0, 0)])
@@ -144,11 +142,11 @@ def frequencies(
 
 
 def mirrored(width: int) -> Float[np.ndarray, " half_width"]:
-    """How many frequencies of the whole transform each column of a real-input one stands for: two, or one.
+    """How many frequencies of the full transform each column of a real-input one stands for: two, or one.
 
-    A real image of `width` columns has the same power at ``fx`` and ``−fx``, and its transform holds only one
-    of the two. Alone stand ``fx = 0`` and, in an even width, the last column, the Nyquist frequency. A sum
-    over the columns with these weights is the sum over all frequencies.
+    A real image of `width` columns has the same power at ``fx`` and ``−fx``, and its real-input transform
+    keeps one of the two. Only ``fx = 0`` and, for an even width, the last column (the Nyquist frequency)
+    stand for themselves alone. A sum over the columns with these weights is the sum over all frequencies.
     """
     counts = np.full(width // 2 + 1, 2, np.float32)
     counts[0] = 1

@@ -1,7 +1,7 @@
-"""Few numbers in place of many pixels: parametric kernel pairs, smooth over the field, and those in between.
+"""Parametric kernel pairs, of each cell or smooth over the field, and kernels between the cells' centres.
 
-The paper leaves parametric models to future work (Sec. 6). This one is the aperture of `lens.field_varying`
-with its numbers free: with u the kernel's pixel, from the pair's own centre, in radii,
+The paper leaves parametric models to future work (Sec. 6). This one is the aperture of `pupil.field_varying`
+with free parameters. With u the kernel's pixel from the pair's own centre, in radii of the aperture,
 
     aperture(u) = S((1 − |u|) / edge) S((BARREL − |u + barrel|) / edge)
     share(u)    = S((split − u·n) / softness),   n = (sin turn, cos turn) along (y, x),
@@ -12,17 +12,19 @@ S a smooth step from 0 at −1 to 1 at 1.
 Axes   kernels [rows, cols, views, size, size]; parameters [rows, cols, parameters], in the order of
        `PARAMETERS`; positions [..., 2], (y, x) in the frame, -1 at its upper and left side, 1 at the lower
        and right; coefficients [terms, parameters] of polynomials of the position.
-Units  shift in pixels; radius as natural logarithm of pixels, edge and softness of radii, which keeps them
-       positive; barrel and split in radii; turn in radians.
+Units  shift in pixels; natural logarithms of the radius in pixels and of edge and softness in radii, which
+       keep them positive; barrel and split in radii; turn in radians.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+from scipy.optimize import least_squares
 
 from dpdefocus.optics.kernels import centroids, relative_errors
 from dpdefocus.support.errors import InputError
@@ -42,9 +44,8 @@ PARAMETERS = (
 
 # Radius of the lens barrel's rim, seen from the pupil, in radii of the aperture.
 BARREL = 1.1
-ITERATIONS = 60
 
-# A step that lowers the sum of squares by a smaller share than this is the last.
+# The fit stops after a step that lowers the sum of squares by less than this fraction.
 LEAST_GAIN = 1e-5
 
 
@@ -57,7 +58,7 @@ class CellModels(NamedTuple):
 
 @dataclass(frozen=True)
 class FieldModel:
-    """Polynomials over the frame, of the given order, for all parameters; errors as of `CellModels`."""
+    """Polynomials over the frame, of the given order, for all parameters; errors as in `CellModels`."""
 
     coefficients: Float[np.ndarray, "terms parameters"]
     order: int
@@ -75,7 +76,7 @@ class FieldModel:
 def model_kernels(
     parameters: Float[Array, "*n parameters"], size: int
 ) -> Float[Array, "*n views=2 size size"]:
-    """The family's kernel pairs, differentiable in every parameter."""
+    """The model's kernel pairs, differentiable in every parameter."""
     shift_y, shift_x, log_radius, log_edge, barrel_y, barrel_x, split, log_softness, turn = (
         parameters[..., index, None, None] for index in range(len(PARAMETERS))
     )
@@ -98,17 +99,23 @@ def cell_positions(rows: int, cols: int) -> Float[np.ndarray, "rows cols 2"]:
 
 
 def fit_cells(kernels: Float[np.ndarray, "rows cols 2 size size"]) -> CellModels:
-    """The family's parameters for each cell on its own, by least squares.
+    """The model's parameters of each cell on its own, by least squares.
 
-    Where the barrel cuts deep into the aperture, the two rims can change places in the formula, at nearly the
-    same kernels: compare kernels, not parameters, from cell to cell.
+    Where the barrel cuts deep into the aperture, exchanging the two rims in the formula gives nearly the same
+    kernels: compare kernels, not parameters, from cell to cell.
 
     Raises:
-        InputError: kernels whose views' centroids agree: in focus nothing tells how the aperture is shared.
+        InputError: kernels whose views' centroids agree: in focus the split of the aperture does not show.
     """
     kernels = np.asarray(kernels, np.float32)
     cells = kernels.reshape(-1, *kernels.shape[2:])
-    parameters = _least_squares(cells, _start(cells), np.eye(len(cells)), "kernel models, cell by cell")
+    first, alone = _start(cells), np.ones((1, 1))
+    parameters = np.concatenate(
+        [
+            _least_squares(cells[n : n + 1], first[n : n + 1], alone)
+            for n in progress(range(len(cells)), "kernel models")
+        ]
+    )
     errors = relative_errors(_kernels_of(parameters, cells.shape[-1]), cells)
     return CellModels(
         parameters.reshape(*kernels.shape[:2], -1).astype(np.float32), errors.reshape(kernels.shape[:3])
@@ -129,10 +136,11 @@ def fit_field(kernels: Float[np.ndarray, "rows cols 2 size size"], order: int = 
         )
     cells = np.asarray(kernels, np.float32).reshape(-1, *kernels.shape[2:])
     terms = _terms(cell_positions(rows, cols), order).reshape(rows * cols, -1)
-    # From one and the same pair everywhere: cell by cell, the rims of aperture and barrel may change places.
+    # Start from the same pair everywhere: fitted cell by cell, the rims of aperture and barrel may change
+    # places.
     first = np.zeros((terms.shape[1], len(PARAMETERS)))
     first[0] = np.median(_start(cells), axis=0)
-    coefficients = _least_squares(cells, first, terms, "kernel models, over the field")
+    coefficients = _least_squares(cells, first, terms)
     errors = relative_errors(_kernels_of(terms @ coefficients, cells.shape[-1]), cells)
     return FieldModel(coefficients, order, errors.reshape(kernels.shape[:3]))
 
@@ -142,12 +150,12 @@ def interpolated(
     positions: Float[np.ndarray, "*n 2"],
     model: FieldModel | None = None,
 ) -> Float[np.ndarray, "*n 2 size size"]:
-    """Kernels between the cells' centres, from those of the four cells around.
+    """Kernels between the cells' centres, interpolated from those of the four cells around.
 
-    Without a model, their bilinear mixture: what `overlap.blend` amounts to. A mixture of kernels that move
-    over the field is wider than either. With a model only what it leaves unexplained is mixed, and added to
-    the model's kernel at the position; what falls below zero is cut, and the sum made one again. Beyond the
-    outermost centres the mixture stays what it is there.
+    Without a model: their bilinear mixture, which is what `blended_tiles.blend` amounts to. A mixture of
+    kernels that shift over the field is wider than each of them. With a model: its kernel at the position
+    plus the mixture of what it leaves unexplained, cut at zero and normalised to unit sum. Beyond the
+    outermost centres the mixture's weights stay constant.
     """
     kernels = np.asarray(kernels)
     rows, cols, _, size, _ = kernels.shape
@@ -163,7 +171,7 @@ def interpolated(
 
 
 def _hat(place, cells):
-    """Weights of the cells at places counted in cells from the first centre: linear between two centres."""
+    """Linear weights of the cells at places counted in cells from the first centre."""
     place = np.clip(place, 0, cells - 1)
     return np.maximum(0, 1 - np.abs(place[..., None] - np.arange(cells)))
 
@@ -174,22 +182,22 @@ def _step(t):
     return t * t * (3 - 2 * t)
 
 
-def _length(y, x):
-    """√(y² + x²), with a derivative at zero too."""
+def _length(y: Float[Array, "..."], x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """√(y² + x²), with a finite derivative at zero."""
     return jnp.sqrt(y * y + x * x + 1e-8)
 
 
-def _terms(positions, order):
+def _terms(positions: Float[np.ndarray, "*n 2"], order: int) -> Float[np.ndarray, "*n terms"]:
     """Monomials y^a x^b up to a total of `order`, along the last axis."""
     positions = np.asarray(positions, np.float64)
     powers = [(a, total - a) for total in range(order + 1) for a in range(total + 1)]
     return np.stack([positions[..., 0] ** a * positions[..., 1] ** b for a, b in powers], axis=-1)
 
 
-def _start(cells):
-    """Shift, radius and turn from the kernels' moments; a plain soft disc, evenly shared, for the rest.
+def _start(cells: Float[np.ndarray, "cells views size size"]) -> Float[np.ndarray, "cells parameters"]:
+    """Shift, radius and turn from the kernels' moments; for the rest a soft disc, evenly shared.
 
-    An even disc of radius r has a standard deviation of r/2 along each axis.
+    A uniform disc of radius r has a standard deviation of r/2 along each axis.
     """
     apart = np.subtract(centroids(cells[:, 1]), centroids(cells[:, 0]))
     if np.hypot(*apart.T).min() < 0.05:
@@ -202,7 +210,7 @@ def _start(cells):
     offset = np.arange(cells.shape[-1]) - cells.shape[-1] // 2
     square = (mean.sum(-1) @ offset**2 + mean.sum(-2) @ offset**2) / mean.sum((-2, -1))
     radius = np.sqrt(np.maximum(2 * (square - (middle**2).sum(-1)), 1.0))
-    # One turn for all cells within half a turn of the mean's, so that it is smooth over the field.
+    # Turns within half a turn of the mean's, so that they are smooth over the field.
     common = np.arctan2(*apart.mean(0))
     turn = common + (np.arctan2(apart[:, 0], apart[:, 1]) - common + np.pi) % (2 * np.pi) - np.pi
     start = np.zeros((len(cells), len(PARAMETERS)))
@@ -211,56 +219,56 @@ def _start(cells):
     return start
 
 
-def _least_squares(cells, coefficients, terms, description):
-    """Levenberg and Marquardt's method for parameters = terms @ coefficients, all kernels' relative errors.
+def _least_squares(
+    cells: Float[np.ndarray, "cells views size size"],
+    first: Float[np.ndarray, "terms parameters"],
+    terms: Float[np.ndarray, "cells terms"],
+) -> Float[np.ndarray, "terms parameters"]:
+    """Coefficients of ``parameters = terms @ coefficients`` for the least relative errors of all kernels.
 
-    A cell's parameters touch its own kernels only, so the normal matrix is put together of 9 x 9 blocks:
-    Σ over cells of (t tᵀ) ⊗ (JᵀJ), t the cell's terms.
+    A cell's parameters affect its own kernels only. So the triangular factor R of ``[J r] = Q R`` stands for
+    the cell's Jacobian J and its residuals r: ten rows instead of one for each pixel, with the same JᵀJ, Jᵀr
+    and rᵀr.
     """
-    scaled = jnp.asarray(cells / np.sqrt((cells**2).sum((-2, -1), keepdims=True)))
     norms = jnp.asarray(np.sqrt((cells**2).sum((-2, -1), keepdims=True)), jnp.float32)
-    damping = 1e-2
-    count = coefficients.size
+    scaled = jnp.asarray(cells) / norms
 
-    def system(coefficients):
-        parts = _normal_equations(jnp.asarray(terms @ coefficients, jnp.float32), scaled, norms)
-        return [np.asarray(part, np.float64) for part in parts]
+    @lru_cache(maxsize=1)  # the optimiser asks for residuals and Jacobian one after the other
+    def factors(*coefficients):
+        parameters = terms @ np.reshape(coefficients, first.shape)
+        found = _triangular_factors(jnp.asarray(parameters, jnp.float32), scaled, norms)
+        return np.asarray(found, np.float64)
 
-    value, blocks, slopes = system(coefficients)
-    with progress(range(ITERATIONS), description) as bar:
-        for _ in bar:
-            matrix = np.einsum("ct,cu,cpq->tpuq", terms, terms, blocks, optimize=True).reshape(count, count)
-            slope = np.einsum("ct,cp->tp", terms, slopes).ravel()
-            damped = matrix + damping * np.diag(np.diag(matrix) + 1e-6)
-            tried = coefficients - np.linalg.solve(damped, slope).reshape(coefficients.shape)
-            new = system(tried)
-            if not new[0].sum() < value.sum():
-                damping *= 4
-                if damping > 1e6:
-                    break
-                continue
-            gain = 1 - new[0].sum() / value.sum()
-            coefficients, (value, blocks, slopes), damping = tried, new, damping / 3
-            if gain < LEAST_GAIN:
-                break
-    return coefficients
+    def residuals(coefficients):
+        return factors(*coefficients)[..., -1].ravel()
+
+    def jacobian(coefficients):
+        by_cell = factors(*coefficients)[..., :-1]
+        return np.einsum("cip,ct->citp", by_cell, terms).reshape(-1, first.size)
+
+    found = least_squares(residuals, first.ravel(), jacobian, method="lm", x_scale="jac", ftol=LEAST_GAIN)
+    return found.x.reshape(first.shape)
 
 
 @jax.jit
-def _normal_equations(parameters, scaled, norms):
-    """Sum of squares, JᵀJ and Jᵀr of each cell."""
+def _triangular_factors(
+    parameters: Float[Array, "cells parameters"],
+    scaled: Float[Array, "cells views size size"],
+    norms: Float[Array, "cells views 1 1"],
+) -> Float[Array, "cells columns columns"]:
+    """The factor R of each cell's Jacobian with its residuals as last column."""
 
     def residual(one, target, norm):
         return (model_kernels(one, target.shape[-1]) / norm - target).ravel()
 
     def of_cell(inputs):
-        one, target, norm = inputs
-        r = residual(one, target, norm)
-        jacobian = jax.jacfwd(residual)(one, target, norm)
-        return r @ r, jacobian.T @ jacobian, jacobian.T @ r
+        columns = [jax.jacfwd(residual)(*inputs), residual(*inputs)[:, None]]
+        return jnp.linalg.qr(jnp.concatenate(columns, axis=1), mode="r")
 
     return jax.lax.map(of_cell, (parameters, scaled, norms))
 
 
-def _kernels_of(parameters, size):
+def _kernels_of(
+    parameters: Float[np.ndarray, "cells parameters"], size: int
+) -> Float[np.ndarray, "cells views size size"]:
     return np.asarray(model_kernels(jnp.asarray(parameters, jnp.float32), size))

@@ -20,14 +20,14 @@ def scale_kernels(
     """Kernels at the given defocus sizes, ``k_d(x) ∝ k_1(x / d)``, each summing to one in the same field.
 
     The blur of a plane at inverse depth 1/Z keeps its shape and changes its size, ``d = A + B/Z`` (paper,
-    Sec. 3 and Fig. 11). What a magnified kernel has outside the field is cropped. A negative size turns the
-    kernel by half a turn about its centre, which is what passing through focus does. Size zero is a delta.
+    Sec. 3 and Fig. 11). A magnified kernel is cropped to the field. A negative size turns the kernel by half
+    a turn about its centre, as passing through focus does. Size zero is a delta.
 
-    The calibrated kernel is sampled at ``x / d``: bilinearly where it is magnified or shrunk to no less than
-    half, and through a Gaussian of σ = (1/|d| − 1)/2 calibrated pixels below that, which holds back the
-    frequencies that the coarser samples cannot carry. The golden cases fix both rules (the first at sizes
-    from 0.72, the second up to 0.46), but not where they change, here at a half. Once the whole field is
-    less than a pixel wide, σ stops growing, so that the kernel tends to a delta.
+    The calibrated kernel is sampled at ``x / d``: bilinearly for sizes of at least a half, and below that
+    through a Gaussian of σ = (1/|d| − 1)/2 calibrated pixels, which removes the frequencies that the coarser
+    samples would alias. The golden cases fix both rules (the first at sizes from 0.72, the second up to
+    0.46), but not where they change, here at a half. Once the whole field is less than a pixel wide, σ stops
+    growing, so that the kernel tends to a delta.
     """
     if kernels.shape[-1] % 2 == 0:
         raise InputError(
@@ -48,7 +48,7 @@ def _resampling(scales: Float[Array, " layers"], size: int) -> Float[Array, "lay
     distance = jnp.abs(position - offset[None, None, :])
 
     triangle = jnp.maximum(1 - distance, 0)
-    # Within half a pixel outside its field the kernel continues its rim; further out it is zero.
+    # Up to half a pixel outside its field the kernel keeps its rim's values; further out it is zero.
     total = triangle.sum(-1, keepdims=True)
     inside = jnp.abs(position) <= size / 2
     bilinear = jnp.where(inside, triangle / jnp.where(inside, total, 1.0), 0.0)
@@ -70,8 +70,8 @@ def scaled_spectra(
 ) -> Complex[Array, "*cells views tile_height half_width"]:
     """Transforms of the kernels at a defocus size, by the scaling theorem: ``K_d(f) = K_1(d f)``.
 
-    Resizing a kernel by d at unit sum shrinks its spectrum by d, so the transform of the calibrated kernel
-    is evaluated at ``d f``: exact for every size, below one pixel too; a negative size mirrors the kernel;
+    Resizing a kernel of unit sum by d compresses its spectrum by d, so the transform of the calibrated kernel
+    is evaluated at ``d f``: exact for every size, below one pixel too. A negative size mirrors the kernel;
     size zero gives one, a delta. Beyond the calibrated kernel's own Nyquist frequency its spectrum is taken
     as zero.
     """
@@ -86,13 +86,12 @@ def scaled_spectra(
 def centre_kernels(
     kernels: Float[Array, "*cells views kernel kernel"],
 ) -> Float[Array, "*cells views kernel kernel"]:
-    """Kernels whose views' common centroid lies at the centre of the field.
+    """The kernels shifted so that the centroid of the two views' mean lies at the centre of the field.
 
-    Kernels are known only up to a shift common to both views, which a shift of the sharp image undoes
-    (paper, Sec. D). The calibration leaves a different shift in each cell (one to two pixels on the Pixel
-    4), which would warp the sharp image, and differently at each depth. With the centroid of the two views'
-    mean at the centre, the sharp image lies where the ordinary photograph shows it. The shift is applied in
-    the Fourier domain.
+    Kernels are known only up to a shift common to both views, which a shift of the sharp image compensates
+    (paper, Sec. D). The calibration leaves a different shift in each cell (one to two pixels on the Pixel 4),
+    which would warp the sharp image, and differently at each depth. Once it is removed, the sharp image lies
+    where the ordinary photograph shows it. The shift is applied in the Fourier domain.
     """
     size = kernels.shape[-1]
     offset = jnp.arange(size) - size // 2
@@ -107,7 +106,7 @@ def centre_kernels(
 
 
 def kernel_reach(kernels: Float[Array, "rows cols views kernel kernel"], share: float) -> float:
-    """Radius in pixels, about the centre of the field, that holds the given share of every kernel."""
+    """Radius in pixels, about the centre of the field, that holds the given share of every kernel's light."""
     kernels = np.asarray(kernels)
     offset = np.arange(kernels.shape[-1]) - kernels.shape[-1] // 2
     radius = np.hypot(offset[:, None], offset).ravel()
@@ -118,7 +117,7 @@ def kernel_reach(kernels: Float[Array, "rows cols views kernel kernel"], share: 
 
 
 def kernel_deviation(kernels: Float[Array, "rows cols views kernel kernel"]) -> float:
-    """Standard deviation of the kernels along an axis, in pixels: root mean square over both and the grid."""
+    """Standard deviation of the kernels along an axis, in pixels: rms over axes, views and grid."""
     kernels = np.maximum(np.asarray(kernels), 0)
     kernels = kernels / kernels.sum((-2, -1), keepdims=True)
     offset = np.arange(kernels.shape[-1]) - kernels.shape[-1] // 2
@@ -128,7 +127,7 @@ def kernel_deviation(kernels: Float[Array, "rows cols views kernel kernel"]) -> 
 
 
 def centroids(kernels: Float[np.ndarray, "*n size size"]) -> Float[np.ndarray, "*n 2"]:
-    """First moment (y, x) of each kernel in pixels, from its middle pixel, down and to the right."""
+    """First moment (y, x) of each kernel in pixels, relative to its middle pixel; y down, x to the right."""
     kernels = np.asarray(kernels)
     offset = np.arange(kernels.shape[-1]) - kernels.shape[-1] // 2
     total = kernels.sum((-2, -1))
@@ -138,6 +137,6 @@ def centroids(kernels: Float[np.ndarray, "*n size size"]) -> Float[np.ndarray, "
 def relative_errors(
     kernels: Float[np.ndarray, "*n size size"], truth: Float[np.ndarray, "*n size size"]
 ) -> Float[np.ndarray, "*n"]:
-    """L2 distance of each kernel from its truth, on the L2 norm of the truth."""
+    """L2 distance of each kernel from its truth, divided by the L2 norm of the truth."""
     kernels, truth = np.asarray(kernels), np.asarray(truth)
     return np.asarray(np.sqrt(((kernels - truth) ** 2).sum((-2, -1)) / (truth**2).sum((-2, -1))))

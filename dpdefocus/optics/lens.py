@@ -1,13 +1,8 @@
-"""The lens in front of a dual-pixel sensor: how large the blur is, and which half-aperture shapes it.
+"""The thin lens in front of a dual-pixel sensor: how large the blur is, and of which sign.
 
-Axes   pupils are [rows, cols, views, samples, samples]: a grid of field positions (rows from the top, columns
-       from the left of the frame), views = (left, right), then pupil coordinates y (down) and x (to the
-       right). Kernels are [sizes, rows, cols, views, kernel, kernel], each sums to one.
 Units  lengths in metres, distances from the lens; inverse distances in dioptres (1/m); defocus radii in
        pixels.
-Sign   the defocus radius is positive behind the focus plane and negative in front of it. Pupil coordinates
-       are those of the kernel at a positive radius of one: a ray through the pupil at u lands r u pixels from
-       the ideal image point. A negative radius therefore mirrors the kernel, as it must.
+Sign   the defocus radius is positive behind the focus plane and negative in front of it.
 """
 
 from dataclasses import dataclass, replace
@@ -18,25 +13,16 @@ import numpy as np
 from dpdefocus.support.errors import InputError
 
 
-def thin_lens(focal_length, f_number, focus_distance, pixel_pitch):
-    """A and B of the defocus radius `d = A + B / Z` in pixels (Sec. 3; after Garg et al., ICCV 2019).
-
-    A point at Z is imaged sharply at `v = f Z / (Z - f)`, the sensor stands at `v_s = f s / (s - f)`. The
-    cone through an aperture of diameter `D = f / N` meets the sensor in a disc of diameter `D |v_s - v| / v`,
-    which is `D v_s |1/s - 1/Z|`. Its signed radius, divided by the pitch, is linear in 1/Z:
-
-        A = f / (2 N p) * f / (s - f),   B = -A s.
-
-    All lengths in metres. Differentiable in every argument; the arguments are not checked (`Lens` checks
-    them).
-    """
-    a = focal_length / (2.0 * f_number * pixel_pitch) * focal_length / (focus_distance - focal_length)
-    return a, -a * focus_distance
-
-
 @dataclass(frozen=True)
 class Lens:
     """A thin lens focused at one distance in front of a sensor: everything that fixes `d = A + B / Z`.
+
+    That is the signed defocus radius in pixels of a point at distance Z (Sec. 3; after Garg et al., ICCV
+    2019). The point is imaged sharply at `v = f Z / (Z - f)`, and the sensor stands at `v_s = f s / (s - f)`.
+    The cone through an aperture of diameter `D = f / N` meets the sensor in a disc of diameter
+    `D |v_s - v| / v`, which is `D v_s |1/s - 1/Z|`. Half of it, divided by the pitch p, is linear in 1/Z:
+
+        A = f / (2 N p) f / (s - f),   B = -A s.
 
     Args:
         focal_length: metres.

@@ -1,9 +1,9 @@
 """The multiplane image (MPI): layers of intensity and alpha, seen in focus and through the blur.
 
-Axes: layers come first, ordered **back to front**: index 0 is the farthest, and its alpha is one.
-Intensities and alphas are in [0, 1], intensities in the linear scale of the observed views. After the
-layers, ``views`` (left, right) where there are two, then height and width in pixels. Scales are the
-layers' defocus sizes.
+Axes: layers come first, ordered **back to front**: index 0 is the farthest, and its alpha is one. After the
+layers come the views (left, right) where there are two, then height and width in pixels. Units: intensities
+and alphas are in [0, 1], intensities in the linear scale of the observed views. Scales are the layers'
+defocus sizes.
 """
 
 import jax
@@ -16,7 +16,7 @@ from dpdefocus.optics.tiling import Tiling
 
 @jax.custom_vjp
 def visibility(alphas: Float[Array, " layers *n"]) -> Float[Array, " layers *n"]:
-    """What of each layer the layers in front of it let through: ``∏_{j>i} (1 − α_j)``."""
+    """Fraction of each layer that the layers in front of it transmit: ``∏_{j>i} (1 − α_j)``."""
     visible = [jnp.ones_like(alphas[0])]
     for alpha in alphas[:0:-1]:
         visible.append(visible[-1] * (1 - alpha))
@@ -44,7 +44,7 @@ visibility.defvjp(_visibility_forward, _visibility_adjoint)
 
 
 def transmittance(alphas: Float[Array, " layers *n"]) -> Float[Array, " layers *n"]:
-    """The share of each layer in what is seen, ``t_i = α_i ∏_{j>i} (1 − α_j)``. Shares sum to one if
+    """Weight of each layer in the sharp image, ``t_i = α_i ∏_{j>i} (1 − α_j)``. The weights sum to one if
     ``α_1 = 1``.
     """
     return alphas * visibility(alphas)
@@ -67,7 +67,7 @@ def defocus_map(
 def composite(
     premultiplied: Float[Array, " layers *n"], alphas: Float[Array, " layers *n"]
 ) -> Float[Array, "*n"]:
-    """Layers already multiplied by their alpha, over one another: ``Σ_i x_i ∏_{j>i} (1 − α_j)``."""
+    """Premultiplied layers, composited back to front: ``Σ_i x_i ∏_{j>i} (1 − α_j)``."""
     return (premultiplied * visibility(alphas)).sum(0)
 
 

@@ -1,6 +1,10 @@
 """The two half-apertures: which part of a lens's light each half of a pixel sees, and the kernels they make.
 
-Axes: kernels [n, rows, cols, views, kernel, kernel]. Units: pixels; the pupil's radius is one.
+Axes: pupils [rows, cols, views, samples, samples]: a grid of field positions (rows from the top, columns from
+the left of the frame), views (left, right), then pupil coordinates y (down) and x (to the right); kernels
+[sizes, rows, cols, views, kernel, kernel], each summing to one. Units: pixels; the pupil's radius is one.
+Sign: pupil coordinates are those of the kernel at a defocus radius of one: a ray through the pupil at u lands
+r u pixels from the ideal image point, so that a negative radius mirrors the kernel.
 """
 
 from dataclasses import dataclass
@@ -18,7 +22,7 @@ from dpdefocus.support.errors import InputError
 
 @dataclass(frozen=True)
 class Pupil:
-    """Transmission of the aperture towards either half-pixel, for each position of a grid over the field.
+    """Transmission of the aperture towards each half-pixel, at each position of a grid over the field.
 
     `transmission` [rows, cols, views, samples, samples] in [0, 1]; `extent`: the samples run from -extent to
     +extent in units of the aperture's radius. left + right is the whole aperture.
@@ -34,7 +38,7 @@ class Pupil:
         return light / light.max()
 
     def kernel_size(self, radius: float) -> int:
-        """The least odd kernel size, in pixels, that holds a blur of this radius whole."""
+        """The least odd kernel size, in pixels, that contains a blur of this radius."""
         lit = np.nonzero(self.transmission.max((0, 1, 2)) > 0)
         axis = _pupil_axis(self.transmission.shape[-1], self.extent)
         outermost = np.abs(axis[np.concatenate(lit)]).max() + 0.5 * (axis[1] - axis[0])
@@ -64,9 +68,9 @@ class Pupil:
 
 @dataclass(frozen=True)
 class CalibratedPupil:
-    """Kernels measured with a real camera in a parametric pupil's place, resized by `optics.scale_kernels`.
+    """Kernels measured with a real camera in place of a parametric pupil, resized by `scale_kernels`.
 
-    `radius`: the defocus radius, in pixels, that they were calibrated at. White sheets, where there are any,
+    `radius`: the defocus radius, in pixels, at which they were calibrated. White sheets, if there are any,
     give the vignetting; crop them to the part of the frame that the grid of kernels covers.
     """
 
@@ -112,14 +116,13 @@ def pupil_kernels(
 ) -> Float[Array, "sizes rows cols views kernel kernel"]:
     """Blur kernels `k(p) = sum_u W(u) hat(p - r u) / sum_u W(u)`, differentiable in the radius and the pupil.
 
-    Each pupil sample is a ray that lands r u from the ideal point; `hat` shares it bilinearly among four
-    pixels, which is what blurring the bilinear interpolant of the scene's samples means. It keeps the first
-    moment, so that the centroid is exactly r times the pupil's, and tends to a delta as r tends to zero. The
-    hat is separable: two small matrix products for each kernel.
+    Each pupil sample is a ray that lands r u from the ideal point; `hat` splits it bilinearly among four
+    pixels: the blur of the bilinearly interpolated scene. The first moment is kept, so that the centroid is
+    exactly r times the pupil's, and the kernel tends to a delta as r tends to zero. The hat is separable: two
+    small matrix products for each kernel.
     """
     u, spacing = jnp.linspace(-extent, extent, transmission.shape[-1], retstep=True)
-    # Four rays across each sample: large blurs stay smooth, without the beat of the samples against the
-    # pixels.
+    # Four rays across each sample: large blurs stay smooth, without moiré between samples and pixels.
     rays = u[:, None] + spacing * jnp.array([[-0.375, -0.125, 0.125, 0.375]])
     pixels = (jnp.arange(size) - size // 2).astype(jnp.float32)
     weights = transmission / transmission.sum((-2, -1), keepdims=True)
@@ -132,7 +135,7 @@ def pupil_kernels(
 
 
 def half_discs(rows: int = 1, cols: int = 1, samples: int = 129) -> Pupil:
-    """An ideal dual pixel behind a round aperture: either view sees exactly one half of the disc."""
+    """An ideal dual pixel behind a round aperture: each view sees exactly one half of the disc."""
     x, y, spacing = _pupil_plane(samples, 1.0)
     disc = _ramp((1.0 - np.hypot(x, y)) / spacing)
     left = disc * _ramp(-x / spacing)
@@ -142,9 +145,9 @@ def half_discs(rows: int = 1, cols: int = 1, samples: int = 129) -> Pupil:
 def translating_disc(rows: int = 1, cols: int = 1, samples: int = 129) -> Pupil:
     """Translating-disc kernels, after Punnappurath et al. (ICCP 2020), symmetric between the views.
 
-    A disc slid sideways over the aperture covers each point for a time that falls linearly along its row,
-    from the view's own rim to the other: `left = (h - x) / 2h` with `h = sqrt(1 - y^2)`. Scaled by row (by
-    2h) so that left + right is the disc.
+    A disc that slides sideways over the aperture covers each point for a time that falls linearly along its
+    row, from the view's own rim to the opposite one: `left = (h - x) / 2h` with `h = sqrt(1 - y^2)`. Each row
+    is scaled (by 2h) so that left + right is the disc.
     """
     x, y, spacing = _pupil_plane(samples, 1.0)
     disc = _ramp((1.0 - np.hypot(x, y)) / spacing)
@@ -180,17 +183,17 @@ def field_varying(
 ) -> Pupil:
     """Kernels that vary over the field: cat's-eye vignetting, an asymmetric split and a soft aperture edge.
 
-    The defaults are of the kind of the Pixel 4's 6 x 8 grid (Fig. 4), with its mean disparity at the same
-    defocus; its kernels are a third wider, and grow towards the sides where these are cut. For the field
-    position h (unit: half the frame's diagonal), with u = (x, y) in the pupil and S a smooth step
-    from 0 to 1:
+    The defaults resemble the Pixel 4's 6 x 8 grid (Fig. 4), with its mean disparity at the same defocus; the
+    Pixel 4's kernels are a third wider, and grow towards the sides of the frame, where these are cut. For the
+    field position h (unit: half the frame's diagonal), with u = (x, y) in the pupil and S a smooth step from
+    0 to 1:
 
         aperture(u) = S(1 - |u|) S(1.1 - |u + cats_eye h|)
         left(u)     = aperture(u) (1 - S(x + split_shift h_x)) (1 + asymmetry y h_y),   right(u) = the rest
 
     Args:
         edge: half the width of the aperture's soft edge, in radii.
-        split_softness: half the width of the hand-over between the views, in radii.
+        split_softness: half the width of the transition between the views, in radii.
         split_shift: how far the line between the views moves, in radii, from the centre of the field to a
             side.
         cats_eye: how far the lens barrel's rim moves over the pupil, in radii, from the centre to a corner.
@@ -234,7 +237,7 @@ def _field_position(row, col, rows, cols):
 
 
 def _ramp(distance):
-    """Share of a pupil sample on the inner side of an edge, from its distance in samples."""
+    """Fraction of a pupil sample on the inner side of an edge, from its distance in samples."""
     return np.clip(distance + 0.5, 0.0, 1.0)
 
 

@@ -1,17 +1,17 @@
 """Spatially varying blur: every tile of the image convolved with its own kernel, in the Fourier domain.
 
-Axes: images are ``[..., height, width]``. The kernel grid cuts the image into ``rows x cols`` tiles,
-numbered row by row; a *window* is a tile with all the surroundings that its blur can see, ``[...,
-window_height, window_width]``, and is what is transformed. Some consecutive tiles are blurred at once, a
-*group*. Spectra are the kernels' transforms ``[tiles, layers, views, window_height, window_width]``.
-Views are (left, right); all lengths are in pixels.
+Axes: images are ``[..., height, width]``. The kernel grid cuts the image into ``rows x cols`` tiles, numbered
+row by row; a *window* is a tile with all pixels that its blur reaches, ``[..., window_height,
+window_width]``, and is what is transformed. A *group* is several consecutive tiles that are blurred at once.
+Spectra are the kernels' transforms ``[tiles, layers, views, window_height, window_width]``. Views are (left,
+right); all lengths are in pixels.
 
 Beyond its border the image is continued by its edge pixels. Tiles are not blended.
 
-Two real convolutions cost one complex one: either two images ride as real and imaginary part through the same
-real kernel, or the two views' kernels ride as one complex kernel ``k_l + i k_r``. All maps here are
-linear in the images; each carries its exact adjoint, written by hand, as its derivative. The kernels are
-calibration data: the derivative with respect to spectra is not implemented, and is zero to JAX.
+One complex convolution does two real ones: either two images form the real and the imaginary part and share a
+real kernel, or the two views' kernels form one complex kernel ``k_l + i k_r``. All maps here are linear in
+the images; the derivative of each is its exact adjoint, written by hand. The kernels are calibration data:
+the derivative with respect to spectra is not implemented, and JAX sees zero.
 """
 
 from functools import partial
@@ -29,10 +29,9 @@ def kernel_spectra(
 ) -> Complex[Array, "tiles layers views window_height window_width"]:
     """Transforms of the kernels, placed so that a window's blurred tile starts at the window's first pixel.
 
-    The window starts one halo above and to the left of its tile. Convolution with a kernel that starts at
-    its own first pixel moves the image by a halo; rolling the kernel back by two halos undoes both. What
-    circular convolution wraps around falls outside the tile, since the window is at least a tile and two
-    halos long.
+    The window starts one halo above and to the left of its tile. Convolution with a kernel that starts at its
+    own first pixel moves the image by a halo; rolling the kernel back by two halos undoes both. What circular
+    convolution wraps around falls outside the tile, since the window is at least a tile and two halos long.
     """
     return tile_spectra(kernels_by_tile(kernels), tiling)
 
@@ -58,7 +57,7 @@ def _kernel(spectra, first, layer, view, group):
     """The spectra ``[group, window_height, window_width]`` of one layer's kernels for a view, in a group's
     tiles.
 
-    A slice for each view: XLA does not vectorise what reads one dynamic slice at two places.
+    One slice for each view: XLA does not vectorise code that reads one dynamic slice at two places.
     """
     shape = (group, 1, 1, *spectra.shape[3:])
     return jax.lax.dynamic_slice(spectra, (first, layer, view, 0, 0), shape)[:, 0, 0]
@@ -127,7 +126,7 @@ class BlurredMPI(NamedTuple):
 
 
 class SharpMPI(NamedTuple):
-    """An MPI as it is, ``c`` and ``α``, with a margin of one pixel around every tile."""
+    """An unblurred MPI, ``c`` and ``α``, with a margin of one pixel around every tile."""
 
     intensities: Float[Array, "layers group tile_height_and_2 tile_width_and_2"]
     alphas: Float[Array, "layers group tile_height_and_2 tile_width_and_2"]
@@ -143,8 +142,8 @@ def mpi_tiles(
 ) -> tuple[SharpMPI, BlurredMPI, BlurredMPI]:
     """A group's tiles of an MPI, from tile ``first`` on: sharp, and blurred for the left and the right view.
 
-    Two complex transforms of each layer and three back, and the reverse in the adjoint: ten instead of
-    eighteen real ones.
+    For each layer two complex transforms forward and three back, and the reverse in the adjoint: ten instead
+    of eighteen real ones.
     """
     layers, group = intensities.shape[:2]
 
@@ -165,7 +164,7 @@ def mpi_tiles(
 
 
 def _inside(windowed, tiling):
-    """The tiles, with a margin of one pixel, of their windows."""
+    """The tiles of these windows, with a margin of one pixel."""
     top = tiling.halo - 1
     return windowed[..., top : top + tiling.tile_height + 2, top : top + tiling.tile_width + 2]
 

@@ -9,14 +9,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
+from scipy.fft import next_fast_len
 
 from dpdefocus.support.errors import InputError
 
 
 @dataclass(frozen=True)
 class Tiling:
-    """How a kernel grid cuts an image into tiles. When it does not divide the image, the last tiles
-    overhang it.
+    """How a kernel grid cuts an image into tiles. If it does not divide the image, the last tiles extend
+    beyond it.
     """
 
     height: int
@@ -42,7 +43,7 @@ class Tiling:
 
     @property
     def halo(self) -> int:
-        """Half the kernel's width: how far a blurred pixel sees."""
+        """Half the kernel's width: the reach of the blur."""
         return self.kernel // 2
 
     @property
@@ -55,7 +56,7 @@ class Tiling:
 
     @property
     def window_height(self) -> int:
-        """Rows of a window: tile and halos, enlarged to a length that the FFT likes."""
+        """Rows of a window: tile and halos, enlarged to a fast FFT length."""
         return good_fft_length(self.tile_height + 2 * self.halo)
 
     @property
@@ -73,14 +74,7 @@ def tiling_of(
 
 def good_fft_length(length: int) -> int:
     """The least product of twos, threes and fives that is no less than ``length``."""
-    while True:
-        rest = length
-        for factor in (2, 3, 5):
-            while rest % factor == 0:
-                rest //= factor
-        if rest == 1:
-            return length
-        length += 1
+    return next_fast_len(length, real=True)
 
 
 def margins(tiling: Tiling) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -100,7 +94,7 @@ def pad(
 def pad_adjoint(
     padded: Float[Array, "layers padded_height padded_width"], tiling: Tiling
 ) -> Float[Array, "layers height width"]:
-    """Adjoint of ``pad``: what was gathered in the margins returns to the edge pixels it was copied from."""
+    """Adjoint of ``pad``: values in the margins are added to the edge pixels that they were copied from."""
     (above, below), (left, right) = margins(tiling)
     rows = padded[..., above : padded.shape[-2] - below, :]
     rows = rows.at[..., 0, :].add(padded[..., :above, :].sum(-2))
@@ -144,13 +138,21 @@ def add_windows(
     return padded
 
 
-def _cut(padded, first, group, tiling, offset, shape):
+def _cut(
+    padded: Float[Array, "layers padded_height padded_width"],
+    first: Int[Array, ""],
+    group: int,
+    tiling: Tiling,
+    offset: int,
+    shape: tuple[int, int],
+) -> Float[Array, "layers group height width"]:
     """Pieces of the padded images that start `offset` pixels below and right of their windows' corners."""
     corners = [_corner(first + member, tiling, offset) for member in range(group)]
     cuts = [jax.lax.dynamic_slice(padded, corner, padded.shape[:1] + shape) for corner in corners]
     return jnp.stack(cuts, axis=1)
 
 
-def _corner(tile, tiling, offset=0):
+def _corner(tile: Int[Array, ""], tiling: Tiling, offset: int = 0) -> tuple[int, Array, Array]:
+    """Index in the padded images of the pixel `offset` below and right of the corner of a tile's window."""
     top = tile // tiling.cols * tiling.tile_height + offset
     return 0, top, tile % tiling.cols * tiling.tile_width + offset

@@ -22,11 +22,11 @@ class Sensor:
     """A raw sensor: Poisson-Gaussian noise, black level, quantisation and saturation.
 
     The variance of a linear raw value x is `gain x + read_noise^2`. The defaults were measured on the Pixel
-    4's released captures (local second differences against the mean), which are averages of bursts and so
-    rather clean.
+    4's released captures (local second differences against the mean), which are averages of bursts and
+    therefore have little noise.
 
     Args:
-        gain: linear raw value of one photo-electron, so the variance per unit of signal.
+        gain: linear raw value of one photo-electron, which is also the variance per unit of signal.
         read_noise: standard deviation in linear raw value.
         black_level, white_level: in digital numbers; values are clipped at the white level.
     """
@@ -89,7 +89,7 @@ class Camera:
         return self.pupil.kernels([self.calibration_radius], self.kernel_size)[0]
 
     def vignetting(self, height: int, width: int) -> Float[Array, "views height width"]:
-        """Relative illumination of either view, interpolated between the centres of the pupil's grid."""
+        """Relative illumination of each view, interpolated between the centres of the pupil's grid."""
         grid = jnp.moveaxis(jnp.asarray(self.pupil.vignetting, jnp.float32), -1, 0)
         return jnp.clip(jax.image.resize(grid, (2, height, width), "cubic"), 0.05, 1.0)
 
@@ -100,8 +100,9 @@ def pixel4_camera(rows: int = 6, cols: int = 8) -> Camera:
 
 
 def small_camera(rows: int = 3, cols: int = 4) -> Camera:
-    """The same camera with pixels of twice the pitch: blur of half the size, for small frames and short
-    lessons."""
+    """The Pixel 4's camera with pixels of twice the pitch: blur of half the size, for small frames and short
+    lessons.
+    """
     lens = Lens(PIXEL4.focal_length, PIXEL4.f_number, PIXEL4.focus_distance, 2 * PIXEL4.pixel_pitch)
     return Camera(lens, field_varying(rows, cols, samples=97), Sensor(), PIXEL4_CALIBRATION_DISTANCE, 31)
 
@@ -112,6 +113,6 @@ def sensor_ceiling(sensor):
 
 
 def dioptres_at_scale(camera: Camera, scale: float) -> float:
-    """How far off, in dioptres, the blur is `scale` times the calibrated one; behind the focus plane."""
+    """Inverse depth, in dioptres, at which the blur is `scale` times the calibrated one."""
     a, b = camera.lens.coefficients
     return (scale * camera.calibration_radius - a) / b

@@ -1,8 +1,8 @@
 """Focus stacks: one scene at many focus distances, and the sharp image and depth recovered from them.
 
-This is how the real captures' ground truth was made (Sec. 5.1: 36 slices uniform in dioptres, from the
-calibrated focus distance to infinity). Here the exact truth is known as well, so the method itself can be
-judged.
+The real captures' ground truth was made in this way (Sec. 5.1: 36 slices uniform in dioptres, from the
+calibrated focus distance to infinity). Here the exact truth is known as well, so that the method itself can
+be judged.
 
 Axes   stacks are [slices, height, width], ordered from infinity to the nearest focus distance.
 Units  images are linear, vignetting-corrected; depths and focus distances in dioptres (1/m); windows in
@@ -20,15 +20,16 @@ from dpdefocus.simulation import rendering
 from dpdefocus.simulation.camera import Camera
 from dpdefocus.simulation.scenes import Scene
 from dpdefocus.support.errors import InputError
+from dpdefocus.support.parabola import take_at, vertex
 from dpdefocus.support.progress_bar import progress
 
 # Windows of the focus measure, from fine to coarse: standard deviations in pixels.
 WINDOWS = (1.0, 2.0, 4.0, 8.0)
 
-# A peak begins to count where it exceeds the stack's median by so many standard deviations of pure noise.
+# A peak counts from so many standard deviations of pure noise above the stack's median.
 NOISE_DEVIATIONS = 4.0
 
-# A fine window counts for half where it holds this share of the coarsest window's energy.
+# A fine window gets half of the trust where it holds this share of the coarsest window's energy.
 TRUSTED_ENERGY = 0.1
 
 
@@ -51,7 +52,7 @@ class FocusStack:
 
 @dataclass(frozen=True)
 class Recovered:
-    """What a focus stack tells: sharp image, inverse depth, and the confidence in [0, 1] of the depth."""
+    """Sharp image and inverse depth from a focus stack, and the confidence in [0, 1] of the depth."""
 
     all_in_focus: Float[np.ndarray, "height width"]
     dioptres: Float[np.ndarray, "height width"]
@@ -101,10 +102,10 @@ def recover(stack: FocusStack) -> Recovered:
     """All-in-focus image and inverse depth of a focus stack.
 
     Each window's focus measure, scaled to sum to one over the stack, votes for a depth. From coarse to fine,
-    a finer window replaces the coarser vote as far as it can be trusted (`_trust`): text keeps its edges
-    sharp, and blank paper takes the depth of the letters around it. The peak of the vote is refined by the
-    parabola through the logarithms of the peak and its neighbours. The sharp image is the stack, interpolated
-    at that depth.
+    a finer window replaces the coarser vote as far as it can be trusted (`_trust`): text keeps sharp edges,
+    and blank paper takes the depth of the letters around it. The peak of the vote is refined by the parabola
+    through the logarithms of the peak and its neighbours. The sharp image is the stack, interpolated at that
+    depth.
     """
     coarse = focus_measure(stack.images, WINDOWS[-1])
     vote = _vote(coarse)
@@ -117,22 +118,26 @@ def recover(stack: FocusStack) -> Recovered:
     peak = _peak(vote)
     low = np.clip(peak.astype(int), 0, len(stack.dioptres) - 2)
     share = peak - low
-    sharp = _pick(stack.images, low) * (1 - share) + _pick(stack.images, low + 1) * share
+    sharp = take_at(stack.images, low) * (1 - share) + take_at(stack.images, low + 1) * share
     depth = np.interp(peak, np.arange(len(stack.dioptres)), stack.dioptres)
     return Recovered(sharp, depth.astype(np.float32), 1 - unsure)
 
 
-def _vote(measure):
+def _vote(measure: Float[np.ndarray, "slices height width"]) -> Float[np.ndarray, "slices height width"]:
     return measure / np.maximum(measure.sum(0), np.finfo(np.float32).tiny)
 
 
-def _trust(measure, coarse, window):
-    """How far [0, 1] a fine window's peak is its own: out of the noise, and not a neighbour's blur.
+def _trust(
+    measure: Float[np.ndarray, "slices height width"],
+    coarse: Float[np.ndarray, "slices height width"],
+    window: float,
+) -> Float[np.ndarray, "height width"]:
+    """Trust in [0, 1] that a fine window's peak is neither noise nor the blur of a neighbour.
 
     Squared noise has a standard deviation of sqrt(2) times its mean, and a Gaussian window averages 4 pi
-    window^2 pixels of it. The peak counts from NOISE_DEVIATIONS of that above the stack's median, and in full
-    at thrice that. Beside a strong edge the window sees little but that edge's blur, which is broadest far
-    from focus; it then holds a small part of the energy that the coarse window has.
+    window^2 pixels of it. The trust rises from 0 at NOISE_DEVIATIONS of that above the stack's median to 1 at
+    three times as many. Beside a strong edge the window sees little but that edge's blur, which is broadest
+    far from focus; it then holds a small part of the energy that the coarse window has.
     """
     peak = measure.max(0)
     contrast = peak / np.maximum(np.median(measure, axis=0), np.finfo(np.float32).tiny)
@@ -141,17 +146,9 @@ def _trust(measure, coarse, window):
     return stands_out * peak / np.maximum(peak + TRUSTED_ENERGY * coarse.max(0), np.finfo(np.float32).tiny)
 
 
-def _peak(vote):
-    """Fractional slice of the largest vote [height, width]."""
-    logarithm = np.log(np.maximum(vote, np.finfo(np.float32).tiny))
-    best = vote.argmax(0)
-    middle = np.clip(best, 1, len(vote) - 2)
-    before, at, after = (_pick(logarithm, middle + offset) for offset in (-1, 0, 1))
-    curvature = before - 2 * at + after
-    vertex = 0.5 * (before - after) / np.minimum(curvature, -1e-6)
-    offset = np.where(curvature < 0, np.clip(vertex, -1, 1), best - middle)
+def _peak(vote: Float[np.ndarray, "slices height width"]) -> Float[np.ndarray, "height width"]:
+    """Fractional slice of the largest vote."""
+    costs = -np.log(np.maximum(vote, np.finfo(np.float32).tiny))
+    middle = np.clip(vote.argmax(0), 1, len(vote) - 2)
+    offset, _ = vertex(*(take_at(costs, middle + shift) for shift in (-1, 0, 1)), 1.0)
     return (middle + offset).astype(np.float32)
-
-
-def _pick(stack, index):
-    return np.take_along_axis(stack, index[None], 0)[0]

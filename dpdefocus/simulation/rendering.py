@@ -1,4 +1,4 @@
-"""What the sensor sees of a scene: thin slices seen through the aperture, then photons and raw values.
+"""From a scene to raw values: thin slices blurred and composited, then photons, noise and rounding.
 
 Axes: slices first, back to front; views [views, height, width]. Units: pixels; linear raw in [0, 1].
 """
@@ -23,14 +23,14 @@ SLICE_STEP = 0.5
 # A pixel is unmixed where one surface gives it at least this share of its light.
 UNMIXED = 0.99
 
-# Photo-electrons are drawn from a normal distribution instead of Poisson's where nobody could tell: above so
-# many of them, or under a read noise of so many, the total's skewness is below 0.03.
+# Above so many photo-electrons, or under a read noise of so many, a normal distribution replaces Poisson's:
+# the total's skewness is then below 0.03.
 MANY_PHOTONS = 1000.0
 NORMAL_READ_NOISE = 15.0
 
 
 def prepare(scene: scenes.Scene, camera: Camera, lens: Lens, slices: tuple[int, ...]):
-    """What `render` takes: (textures, mattes, radii) with the kernels' margin, slices' radii, their kernels.
+    """The arguments of `render`: (textures, mattes, radii) with a margin, the slices' radii, their kernels.
 
     Raises:
         InputError: a scene whose blur the camera's kernels cannot hold, or whose margin is too small.
@@ -91,8 +91,9 @@ def render(
 
         coverage = sum_j k_j * (m w_j) / sum_j k_j * w_j,   light = sum_j k_j * (c m w_j) / sum_j k_j * w_j,
 
-    and goes over what lies behind it: `view <- view (1 - coverage) + light`. A surface at one depth has one
-    slice of w = 1, and this is eq. (2). Input arrays carry a margin of half a kernel, the output does not.
+    and is composited over what lies behind it: `view <- view (1 - coverage) + light`. A surface at one depth
+    has one slice of w = 1, and this is eq. (2). Input arrays have a margin of half a kernel, the output has
+    none.
     """
     textures, mattes, radii = jnp.asarray(textures), jnp.asarray(mattes), jnp.asarray(radii)
     index = np.repeat(np.arange(len(slices)), slices)
@@ -106,7 +107,8 @@ def render(
         share = _share(jnp.clip(radii[surface], low, high), radius, step)
         matte = mattes[surface] * share
         sums = sums + _blur(jnp.stack([textures[surface] * matte, matte, share]), kernel)
-        # Half-added slices leave pixels of no share at all; they are not used, and must not divide by zero.
+        # Before its last slice a surface leaves pixels of no share at all; they are not used, and must not
+        # divide by zero.
         light, coverage = sums[:2] / jnp.where(is_last, sums[2], 1.0)[None]
         unmixed = jnp.where(is_last, jnp.maximum(unmixed * (1 - coverage), coverage), unmixed)
         views = jnp.where(is_last, views * (1 - coverage) + light, views)
@@ -121,7 +123,7 @@ def render(
 def expose(irradiance: Float[Array, "*n"], key: PRNGKeyArray, sensor: Sensor) -> Float[Array, "*n"]:
     """Linear raw of a sensor: Poisson photons, Gaussian read noise, black level, rounding and clipping.
 
-    Exact in its values. The gradient is that of the identity where the value is not clipped.
+    The values are exact. The gradient is that of the identity where the value is not clipped.
     """
     few, many, read = jax.random.split(key, 3)
     # Blur by FFT may leave a dark pixel at -1e-8.
@@ -168,8 +170,9 @@ def slice_radii(
 
 
 def _ladders(at, index):
-    """For each slice, the lowest and highest of its surface and their distance; infinite where there is one
-    only."""
+    """For each slice, the lowest and highest radius of its surface and the step between slices; the step is
+    infinite for a single slice.
+    """
     first = np.searchsorted(index, index, side="left")
     last = np.searchsorted(index, index, side="right") - 1
     count = last - first
@@ -179,7 +182,8 @@ def _ladders(at, index):
 
 def _share(radius, at, step):
     """Share of a slice in each point: linear interpolation between neighbouring slices, a partition of
-    unity."""
+    unity.
+    """
     return jnp.maximum(0.0, 1.0 - jnp.abs(radius - at) / step)
 
 
@@ -192,10 +196,10 @@ def _blur(images, kernels):
     """Images [n, height, width] with a margin of half a kernel, blurred for both views: [n, views, ...]
     without.
 
-    The tiles are those of `blur.blur`, which this does not call on purpose. That one is made for the solver:
-    it repeats the image's edge, where a scene has a margin of its own, and its hand-written adjoint holds the
-    kernels fixed, where a simulator's depend on depth and focus. And two programs that share no line can test
-    each other: the solver's renderer on the true layers gives the simulated views.
+    The tiles are those of `tiled_blur.blur`, which this deliberately does not call. That one is made for the
+    solver: it repeats the image's edge, while a scene has its own margin, and its hand-written adjoint holds
+    the kernels fixed, while a simulator's depend on depth and focus. And two independent programs test each
+    other: the solver's renderer on the true layers must give the simulated views.
     """
     rows, cols, views, size, _ = kernels.shape
     height, width = images.shape[1] - size + 1, images.shape[2] - size + 1

@@ -1,11 +1,11 @@
-"""Scenes to photograph: textured surfaces with mattes and inverse depths, procedural and seeded, or made of
-an image.
+"""Scenes to photograph: textured surfaces with mattes and inverse depths, procedural and seeded, or made
+from an image.
 
 Axes   [surfaces, height, width], surfaces stored back to front; the first is opaque and fills the frame.
        Height and width include the scene's margin on every side: the part beyond the frame that blur carries
        into it.
 Units  textures are radiances, linear in [0, 1]; mattes in [0, 1], anti-aliased; inverse depths in dioptres
-       (1/m), defined over the whole plane, also beyond the matte. Pixels for every length in the image.
+       (1/m), defined over the whole plane, also beyond the matte; lengths in the image in pixels.
 """
 
 from dataclasses import dataclass
@@ -17,6 +17,10 @@ from scipy import ndimage
 from dpdefocus.simulation.textures import dead_leaves, label_texture, natural, page_texture, plain, stripes
 from dpdefocus.support.errors import InputError
 
+Image = Float[np.ndarray, "height width"]
+Plane = tuple[Image, Image]  # coordinates x and y of each pixel, in pixels from the frame's corner
+Point = tuple[float, float]  # (x, y), in pixels
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -24,7 +28,7 @@ class Scene:
 
     Raises:
         InputError: arrays that do not fit each other, values outside their range, a farthest surface with
-            holes, or surfaces of which one in the list's front lies behind another where both are opaque.
+            holes, or a surface that lies behind an earlier one where both are opaque.
     """
 
     textures: Float[np.ndarray, "surfaces height width"]
@@ -67,18 +71,18 @@ class Scene:
         return self.textures.shape[1] - 2 * self.margin, self.textures.shape[2] - 2 * self.margin
 
 
-def _matte(distance):
+def _matte(distance: Image) -> Image:
     return np.clip(0.5 - distance, 0.0, 1.0).astype(np.float32)
 
 
-def _card(plane, centre, half_size, angle=0.0, corner=2.0):
+def _card(plane: Plane, centre: Point, half_size: Point, angle: float = 0.0, corner: float = 2.0) -> Image:
     """Distance to a rectangle with rounded corners, turned by `angle`."""
     x, y = _turned(plane, centre, angle)
     dx, dy = np.abs(x) - half_size[0] + corner, np.abs(y) - half_size[1] + corner
     return np.hypot(np.maximum(dx, 0), np.maximum(dy, 0)) + np.minimum(np.maximum(dx, dy), 0) - corner
 
 
-def _blob(rng, plane, centre, radius):
+def _blob(rng: np.random.Generator, plane: Plane, centre: Point, radius: float) -> Image:
     """Distance (to first order) to a leaf-like outline, a circle with a few random harmonics."""
     x, y = _turned(plane, centre, 0.0)
     theta = np.arctan2(y, x)
@@ -88,7 +92,7 @@ def _blob(rng, plane, centre, radius):
     return np.hypot(x, y) - radius * outline
 
 
-def _twigs(rng, plane, foot, length, thickness):
+def _twigs(rng: np.random.Generator, plane: Plane, foot: Point, length: float, thickness: float) -> Image:
     """Distance to a small branching plant: thin structures of `thickness` pixels and less."""
     x, y = plane
     distance = np.full(x.shape, np.inf, np.float32)
@@ -113,8 +117,8 @@ def _twigs(rng, plane, foot, length, thickness):
 def cards(
     seed: int, height: int, width: int, margin: int, far: float, near: float, surfaces: int = 6
 ) -> Scene:
-    """Fronto-parallel cards before a wall, evenly spaced in dioptres from `far` to `near`, the nearest a thin
-    plant.
+    """Fronto-parallel cards in front of a wall, evenly spaced in dioptres from `far` to `near`, the nearest a
+    thin plant.
 
     Each surface lies at one depth: the layered scene that a multiplane image can represent exactly.
     """
@@ -124,7 +128,7 @@ def cards(
     rng, plane, shape = _start(seed, height, width, margin)
     depths = np.linspace(far, near, surfaces)
     layers = [(natural(rng, shape, 0.05, 0.4), np.full(shape, -np.inf), depths[0])]
-    # Cards stand side by side in random order, so that none hides another whole.
+    # Cards stand side by side in random order, so that none hides another completely.
     slots = rng.permutation(surfaces - 1)
     makers = (page_texture, dead_leaves, label_texture, stripes, plain)
     for index, slot in enumerate(slots, start=1):
@@ -145,8 +149,8 @@ def cards(
 
 
 def tabletop(seed: int, height: int, width: int, margin: int, far: float, near: float) -> Scene:
-    """A table before a wall: a slanted plane, cards, a printed bottle and a plain ball (curved), a plant
-    (thin).
+    """A table in front of a wall: a slanted plane, cards, a printed bottle and a plain ball (curved), a
+    plant (thin).
 
     From `far` (the wall) to `near` (the table's front edge), in dioptres.
     """
@@ -200,30 +204,14 @@ def tabletop(seed: int, height: int, width: int, margin: int, far: float, near: 
     return _scene(layers, shape, margin)
 
 
-def point_behind_half_plane(
-    height: int, width: int, margin: int, point: float, half_plane: float, edge: float
-) -> Scene:
-    """One bright pixel at the centre, at inverse depth `point`, and a black half-plane at `half_plane` before
-    it.
-
-    The half-plane covers the image left of column `edge` (may be fractional). The case in which every ray can
-    be counted by hand.
-    """
-    _, (x, _), shape = _start(0, height, width, margin)
-    source = np.zeros(shape, np.float32)
-    source[shape[0] // 2, shape[1] // 2] = 1.0
-    layers = [(source, np.full(shape, -np.inf), point), (np.zeros(shape, np.float32), x - edge, half_plane)]
-    return _scene(layers, shape, margin)
-
-
 def from_image(image, dioptres, margin: int, layers: int = 16) -> Scene:
-    """A scene of `layers` surfaces out of a sharp image and its map of inverse depths.
+    """A scene of `layers` surfaces from a sharp image and its map of inverse depths.
 
     The range of inverse depths is cut into `layers` equal intervals, and each surface takes the pixels of one
-    with their own depths: slants and curves stay what they are, and blur is exact but where a surface passes
-    on to the next. Behind a nearer surface each goes on for `margin` pixels, with texture and depth of its
-    nearest visible pixel, so that the blur of an edge finds something behind it. Beyond the frame, image and
-    depth are mirrored.
+    interval, each at its own depth: slants and curves are kept, and blur is exact except where one surface
+    meets the next. Each surface continues for `margin` pixels behind a nearer one, with texture and depth of
+    its nearest visible pixel, so that the blur of an edge has something behind it. Beyond the frame, image
+    and depth are mirrored.
 
     Args:
         image: [height, width], linear radiance in [0, 1].
@@ -259,23 +247,27 @@ def from_image(image, dioptres, margin: int, layers: int = 16) -> Scene:
     return Scene(*(np.stack(arrays) for arrays in zip(*surfaces, strict=True)), margin)
 
 
-def _start(seed, height, width, margin):
+def _start(
+    seed: int, height: int, width: int, margin: int
+) -> tuple[np.random.Generator, Plane, tuple[int, int]]:
     """Generator, image coordinates (x, y) with the frame's corner at 0, and shape with margin."""
     y, x = np.mgrid[-margin : height + margin, -margin : width + margin].astype(np.float32)
     return np.random.default_rng(seed), (x, y), x.shape
 
 
-def _scene(layers, shape, margin):
+def _scene(layers: list[tuple[Image, Image, Image | float]], shape: tuple[int, int], margin: int) -> Scene:
+    """The scene of surfaces back to front, each a texture, the distance to its outline, and its dioptres."""
     textures, distances, depths = zip(*layers, strict=True)
     dioptres = np.stack([np.broadcast_to(depth, shape) for depth in depths]).astype(np.float32)
     return Scene(np.stack(textures), np.stack([_matte(d) for d in distances]), dioptres, margin)
 
 
-def _check_range(name, far, near):
+def _check_range(name: str, far: float, near: float) -> None:
     if not 0 <= far < near:
         raise InputError(f"{name}: far {far} and near {near} dioptres; expected 0 <= far < near.")
 
 
-def _turned(plane, centre, angle):
+def _turned(plane: Plane, centre: Point, angle: float) -> Plane:
+    """Coordinates from a centre, along axes turned by an angle in radians."""
     x, y = plane[0] - centre[0], plane[1] - centre[1]
     return x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)

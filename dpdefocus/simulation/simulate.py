@@ -5,9 +5,9 @@ Axes   views = (left, right); surfaces and slices back to front. Scenes are [sur
 Units  linear raw in [0, 1]: (raw - black level) / white level, as `data` reads it. Defocus radii in pixels;
        defocus scales are radii over the radius that the calibration kernels have (their scale is 1).
 Model  a surface at one depth is blurred by one kernel, as in eq. (2). A slanted or curved one is cut into
-       slices of nearly equal radius, which share each point linearly; the slices' blurred textures and mattes
-       are added, and divided by the blur of the whole plane, so that a surface of constant radiance stays
-       constant.
+       slices of nearly equal radius, whose weights at each point are linear; the slices' blurred textures and
+       mattes are added and divided by the blur of the whole plane, so that a surface of constant radiance
+       stays constant.
 """
 
 from dataclasses import dataclass, replace
@@ -31,12 +31,12 @@ from dpdefocus.simulation.textures import natural
 class Simulated:
     """A simulated capture and its exact truth, all as arrays on the host.
 
-    views: as `data.load_capture` gives them; both carry the left view's vignetting. `clean_views` (without
+    views: as `data.load_capture` returns them; both have the left view's vignetting. `clean_views` (without
         noise), `all_in_focus` and `intensities` are in the same linear scale.
     raw: what the sensor gives, before any correction; may be negative, below the black level.
     vignetting: relative illumination of each view; multiplies the rendered views.
-    defocus_map: signed scale of what is seen, `sum_i t_i d_i`: soft where a matte is.
-    labels: the surface that is seen most in each pixel: the front-most whose matte is a half or more.
+    defocus_map: signed defocus scale `sum_i t_i d_i` of what is seen; soft where a matte is.
+    labels: the surface of largest transmittance in each pixel.
     intensities, alphas, surface_scales: the surfaces themselves, each also where it is hidden.
     occlusion: pixels of each view whose light comes from more than one surface.
     valid: pixels that show one surface and are not saturated: there the defocus map has one value.

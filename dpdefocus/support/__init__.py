@@ -1,7 +1,8 @@
-"""What every wing needs and no paper speaks of.
+"""Helpers that every wing uses.
 
-Rooms: `errors` (what users are told), `files` (images in, whole files out), `progress_bar`, `memory`,
-`devices` (cores and accelerators), `parabola` (the lowest point of sampled costs).
+Rooms: `errors` (messages for users), `files` (images in, whole files out), `progress_bar`, `memory`,
+`devices` (processor cores), `nested` (settings within settings), `parabola` (the minimum of sampled costs),
+`panels` (images and maps in 8 bits).
 """
 
 import lazy_loader

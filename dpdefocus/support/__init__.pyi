@@ -11,5 +11,11 @@ from .files import (
 )
 from .memory import peak as peak, release as release
 from .nested import adjust as adjust, flatten as flatten
-from .parabola import Parabola as Parabola, fit_parabola as fit_parabola
+from .panels import GAMMA as GAMMA, colour_panel as colour_panel, grey_panel as grey_panel
+from .parabola import (
+    Parabola as Parabola,
+    fit_parabola as fit_parabola,
+    take_at as take_at,
+    vertex as vertex,
+)
 from .progress_bar import Bar as Bar, is_batch as is_batch, progress as progress

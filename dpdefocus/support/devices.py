@@ -1,4 +1,4 @@
-"""Cores and accelerators: how many there are, and JAX on all cores of a CPU."""
+"""Processor cores: how many this process may use, and JAX on all of them."""
 
 import os
 
@@ -6,16 +6,16 @@ import jax
 
 
 def cores() -> int:
-    """How many processor cores this process may use."""
-    # Not every system tells which cores a process is confined to.
+    """Number of processor cores that this process may use."""
+    # Some systems do not report the cores that a process is restricted to.
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def share_among_cores() -> bool:
-    """Let JAX count each core as a device, unless ``JAX_NUM_CPU_DEVICES`` says how many.
+    """Make JAX treat each core as a device, unless ``JAX_NUM_CPU_DEVICES`` sets their number.
 
     Returns:
-        Whether it could: once JAX has looked for its devices, it stays with those that it found.
+        False if JAX has found its devices already, which fixes their number; else True.
     """
     if "JAX_NUM_CPU_DEVICES" in os.environ:
         return True

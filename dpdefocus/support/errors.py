@@ -2,4 +2,4 @@
 
 
 class InputError(ValueError):
-    """What the user gave cannot be used. Raised before long work starts and before files are touched."""
+    """Input that cannot be used. Raised before long work starts and before any file is written."""

@@ -1,4 +1,4 @@
-"""Memory, on machines that have little of it."""
+"""Releasing and measuring the memory of this process."""
 
 import ctypes
 import gc
@@ -8,10 +8,10 @@ import jax
 
 
 def release() -> None:
-    """Give back what is no longer needed: compiled programs, which are compiled again if called again.
+    """Free JAX's compiled programs; a program that is called again is compiled again.
 
-    A lesson compiles many programs and runs most of them once; together they would fill a small machine. The
-    C library keeps what they leave unless it is asked for it.
+    A lesson compiles many programs and runs most of them once; kept, they would fill a small machine. The C
+    library returns freed memory to the system only when asked.
     """
     jax.clear_caches()
     gc.collect()
@@ -22,7 +22,7 @@ def release() -> None:
 
 
 def peak() -> float:
-    """Most memory that this process has held at a time, in bytes; NaN where the system does not tell."""
+    """Peak resident memory of this process in bytes; NaN where the system does not report it."""
     try:
         import resource
     except ImportError:

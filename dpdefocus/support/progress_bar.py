@@ -1,4 +1,4 @@
-"""Progress bars: on everything long, silent in batch."""
+"""Progress bars for long work, silent in batch."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -8,14 +8,14 @@ from tqdm.auto import tqdm
 
 
 def is_batch() -> bool:
-    """Whether nobody watches: ``DPDEFOCUS_BATCH=1`` (the batch runner) or ``CI=true`` (build servers)."""
+    """Whether nobody watches the run: ``DPDEFOCUS_BATCH=1`` (batch runner) or ``CI=true`` (build servers)."""
     return os.environ.get("DPDEFOCUS_BATCH") == "1" or os.environ.get("CI", "").lower() == "true"
 
 
 class Bar(tqdm):
-    """A bar that may be left early, as by an iteration that has converged, when it is used in a ``with``.
+    """A bar that is full when its ``with`` block ends early, as an iteration that has converged does.
 
-    It is full then. In a notebook tqdm's own would be red, as after an error.
+    tqdm's own bar would turn red in a notebook, as after an error.
     """
 
     def __iter__(self) -> Iterator[Any]:
@@ -31,9 +31,9 @@ class Bar(tqdm):
 
 
 def progress(iterable: Iterable, description: str, total: int | None = None) -> Bar:
-    """The iterable with a progress bar, silent in batch; ``total`` when it has no length of its own.
+    """The iterable with a progress bar, silent in batch; ``total`` if it has no length of its own.
 
-    A bar inside another one goes when it is done.
+    A bar inside another one disappears when it is done.
     """
     inner = bool(getattr(tqdm, "_instances", ()))
     return Bar(iterable, desc=description, total=total, leave=not inner, disable=is_batch())

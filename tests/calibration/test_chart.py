@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from dpdefocus import calibration
-from dpdefocus.calibration import chart
 from dpdefocus.calibration.simulated_photographs import tilted_screen
 from dpdefocus.support.errors import InputError
 
@@ -98,39 +97,42 @@ def test_files_have_the_page_s_true_size(tmp_path):
 def test_pdf_draws_each_disc_once_at_its_place_in_points():
     file = calibration.pdf(SMALL)
     box = [float(x) for x in re.search(rb"/MediaBox \[([^]]*)\]", file)[1].split()]
-    np.testing.assert_allclose(box, [0, 0, 100 / 25.4 * 72, 80 / 25.4 * 72], atol=1e-3)
-    start = file.index(b"stream\n") + 7
-    lines = zlib.decompress(file[start : file.index(b"\nendstream")]).decode().splitlines()
-    starts = np.array([[float(x) for x in line.split()[:2]] for line in lines if line.endswith(" m")])
-    expected = SMALL.centres * [1, -1] + [50, 40] + np.stack([SMALL.radii, 0 * SMALL.radii], axis=1)
-    np.testing.assert_allclose(starts, expected / 25.4 * 72, atol=1e-3)
-    arcs = np.array([[float(x) for x in line.split()[:6]] for line in lines if line.endswith(" c")])
-    assert len(arcs) == 4 * 63
-    # Four arcs close a circle: halfway along each, the distance from the centre is the radius.
-    ends = np.concatenate([starts[:1], arcs[:4, 4:]])
-    np.testing.assert_allclose(ends[0], ends[4], atol=1e-3)
-    centre = expected[0] / 25.4 * 72 - [3 / 25.4 * 72, 0]
-    half = (ends[:4] + 3 * arcs[:4, :2] + 3 * arcs[:4, 2:4] + ends[1:]) / 8
-    np.testing.assert_allclose(np.linalg.norm(half - centre, axis=1), 3 / 25.4 * 72, rtol=4e-4)
-    # The table of objects points at them.
-    for place in re.findall(rb"^(\d{10}) 00000 n", file, re.MULTILINE):
-        assert re.match(rb"\d obj|\d 0 obj", file[int(place) :])
-    assert file[int(re.search(rb"startxref\n(\d+)", file)[1]) :].startswith(b"xref")
+    np.testing.assert_allclose(box, [0, 0, 100 / 25.4 * 72, 80 / 25.4 * 72], atol=1e-6)
+    page = zlib.decompress(re.search(rb"stream\r?\n(.*?)\r?\nendstream", file, re.DOTALL)[1]).decode()
+    paths = re.findall(r"[\d.]+ [\d.]+ m\n(?:[\d. ]+ [lc]\n)+h", page)
+    # The whole page is black; then come white discs, each a closed chain of Bézier curves.
+    assert re.search(r"\b0 g\s+0 0 m\b", page) and len(paths) == 1 + 63
+    assert page.count(" 1 g\n") == 63
+    for path, centre, radius in zip(paths[1:], SMALL.centres, SMALL.radii, strict=True):
+        start, *curves = (np.array(line.split()[:-1], float) * 25.4 / 72 for line in path.splitlines()[:-1])
+        knots = np.array([start, *(curve[4:] for curve in curves)])
+        np.testing.assert_allclose(knots[0], knots[-1])
+        first, second = np.array([curve[:4].reshape(2, 2) for curve in curves]).swapaxes(0, 1)
+        halfway = (knots[:-1] + 3 * first + 3 * second + knots[1:]) / 8
+        # PDF counts y upwards from the page's lower edge.
+        for points in (knots, halfway):
+            away = points - (centre * [1, -1] + [50, 40])
+            np.testing.assert_allclose(np.linalg.norm(away, axis=1), radius, rtol=1e-5)
+        turns = np.unwrap(np.arctan2(*(knots - (centre * [1, -1] + [50, 40])).T))
+        assert abs(turns[-1] - turns[0]) == pytest.approx(2 * np.pi)
 
 
-def test_command_writes_the_chart_and_names_what_does_not_fit(tmp_path, capsys):
-    arguments = ["--width", "100", "--height", "80", "--pitch", "10", "--radius", "3", "--dpi", "50"]
-    assert chart.main([*arguments, "--out", str(tmp_path / "chart")]) == 0
-    assert "7 x 9 discs, 197 x 157 pixels" in capsys.readouterr().out
-    assert calibration.load_chart(tmp_path / "chart" / "chart.json").cols == 9
+def test_pdf_is_the_same_each_time():
+    assert calibration.pdf(SMALL) == calibration.pdf(SMALL)
+
+
+def test_as_many_discs_as_fit_and_what_does_not_fit_is_named():
+    fitting = {"page": (100.0, 80.0), "dpi": 50.0, "pitch": 10.0, "radius": 3.0}
+    chart = calibration.filling(**fitting)
+    assert (chart.rows, chart.cols, chart.pixels) == (7, 9, (157, 197))
     for changes, message in [
-        (["--radius", "6"], "radius 6.0 mm at a pitch of 10.0 mm; expected 1 to 4.5 mm"),
-        (["--pitch", "30", "--radius", "9"], "expected at least 5 x 5"),
-        (["--pitch", "0"], "pitch 0.0 mm; expected a positive number"),
-        (["--dpi", "100000"], "check the dpi"),
+        ({"radius": 6.0}, r"radius 6.0 mm at a pitch of 10.0 mm; expected 1 to 4.5 mm"),
+        ({"pitch": 30.0, "radius": 9.0}, "expected at least 5 x 5"),
+        ({"pitch": 0.0}, "pitch 0.0 mm; expected a positive number"),
+        ({"dpi": 1e5}, "check the dpi"),
     ]:
-        assert chart.main([*arguments, *changes, "--out", str(tmp_path)]) == 2
-        assert message in capsys.readouterr().err
+        with pytest.raises(InputError, match=message):
+            calibration.filling(**fitting | changes)
 
 
 def test_charts_that_cannot_be_read(tmp_path):

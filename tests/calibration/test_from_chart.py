@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from dpdefocus import calibration, data, support
-from dpdefocus.calibration import from_chart
 from dpdefocus.calibration import from_chart as calibrate_room
 from dpdefocus.calibration.failure import StepError
 from dpdefocus.calibration.fit import KernelFitSettings
@@ -244,19 +243,21 @@ def test_photographs_are_read_and_averaged_and_missing_ones_named(shots, tmp_pat
         read_photographs(tmp_path / "nowhere")
 
 
-def test_command_leaves_the_picture_of_what_failed(shots, tmp_path, capsys):
-    calibration.bad_photographs(shots, "blank").write(tmp_path / "photographs")
-    arguments = [str(tmp_path / "photographs"), "--chart", str(tmp_path / "photographs")]
-    arguments += ["--grid", "2x2", "--size", "17", "--out", str(tmp_path / "calibration")]
-    assert from_chart.main(arguments) == 2
-    shown = capsys.readouterr().err
-    assert "error: threshold: no discs stand out" in shown and "failed.png" in shown
-    failed = tmp_path / "calibration" / "failed.png"
+def test_folder_leaves_the_picture_of_what_failed(shots, tmp_path):
+    photographs, out = tmp_path / "photographs", tmp_path / "calibration"
+    calibration.bad_photographs(shots, "blank").write(photographs)
+    failed = out / "failed.png"
+    with pytest.raises(InputError, match=f"threshold: no discs stand out.* is drawn in {failed}"):
+        calibration.calibrate_folder(photographs, photographs, out, GRID, SIZE)
     assert cv2.imread(str(failed)).shape == (*FRAME, 3)
-    assert not (tmp_path / "calibration" / "blur_kernels_left.npy").exists()
+    assert not (out / "blur_kernels_left.npy").exists()
     # A run that fails for another reason, without a picture, leaves none of an earlier one.
-    assert from_chart.main([*arguments, "--size", "16"]) == 2
-    assert "size: found 16" in capsys.readouterr().err and not failed.exists()
-    with pytest.raises(SystemExit):
-        from_chart.main([*arguments, "--grid", "6by8"])
-    assert "expected two numbers, such as 6x8" in capsys.readouterr().err
+    with pytest.raises(InputError, match="size: found 16"):
+        calibration.calibrate_folder(photographs, photographs, out, GRID, 16)
+    assert not failed.exists()
+
+
+def test_nothing_is_written_when_photographs_are_missing(tmp_path):
+    with pytest.raises(InputError, match="nowhere does not exist"):
+        calibration.calibrate_folder(tmp_path / "nowhere", tmp_path, tmp_path / "calibration")
+    assert not (tmp_path / "calibration").exists()

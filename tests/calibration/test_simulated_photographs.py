@@ -104,3 +104,16 @@ def test_sizes_that_do_not_fit(shots, kernels):
         calibration.photograph_chart(kernels, (300, 150), frame=FRAME)
     with pytest.raises(InputError, match="the geometry's frame is"):
         calibration.photograph_chart(kernels, CROP, geometry=dataclasses.replace(shots.geometry))
+
+
+def test_photographs_by_a_named_camera_and_what_does_not_fit(tmp_path):
+    small = calibration.simulate_photographs(small=True, bad="blank", seed=3)
+    assert small.chart.shape == (2, 252, 336)
+    np.testing.assert_array_equal(small.chart, small.white)
+    for options, message in [
+        ({"bad": "blurred"}, "bad: found 'blurred', expected one of blank, other chart"),
+        ({"small": True, "data_dir": tmp_path}, "small: given together with data_dir"),
+        ({"data_dir": tmp_path}, "calibration does not exist"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            calibration.simulate_photographs(**options)

@@ -7,7 +7,6 @@ import pytest
 from dpdefocus import figures
 from dpdefocus.calibration.failure import picture_of
 from dpdefocus.calibration.quadratic_programme import Weights
-from dpdefocus.figures.calibration import kernel_grids
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +25,7 @@ def test_every_cell_s_number_is_written_in_it():
 def test_kernels_lie_in_the_sheet_as_in_the_frame():
     kernels = np.zeros((2, 3, 2, 5, 5), np.float32)
     kernels[1, 2, 1, 2, 2] = 1
-    figure = kernel_grids({"all": kernels})
+    figure = figures.compare_kernel_grids({"all": kernels})
     left, right = (axes.images[0].get_array() for axes in figure.axes[:2])
     assert right.shape == (14, 21) and np.nanmax(left) == 0
     assert right[7 + 1 + 2, 14 + 1 + 2] == 1

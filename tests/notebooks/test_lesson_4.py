@@ -25,7 +25,7 @@ PARAMETERS = {
 
 
 def batch(*arguments):
-    command = [sys.executable, "-m", "dpdefocus.batch", str(LESSON), *map(str, arguments)]
+    command = [sys.executable, "-m", "dpdefocus", "run", str(LESSON), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120)
 
 

@@ -39,14 +39,6 @@ def test_radius_is_linear_in_inverse_depth_and_signed():
     np.testing.assert_allclose(fitted, [b, a], rtol=1e-9)
 
 
-def test_thin_lens_agrees_with_lens_and_has_a_gradient():
-    coefficients = optics.thin_lens(4.38e-3, 1.73, 0.137, 2.8e-6)
-    np.testing.assert_allclose(coefficients, optics.PIXEL4.coefficients, rtol=1e-9)
-    slope = jax.grad(lambda s: optics.thin_lens(0.05, 2.0, s, 5e-6)[0])(1.2)
-    a = [optics.Lens(0.05, 2.0, s, 5e-6).coefficients[0] for s in (1.199, 1.201)]
-    assert slope == pytest.approx((a[1] - a[0]) / 0.002, rel=1e-3)
-
-
 def test_focused_at_infinity_everything_is_on_the_near_side():
     camera = optics.PIXEL4.focused_at(np.inf)
     assert camera.radius(0.0) == 0

@@ -141,8 +141,9 @@ def test_a_sharp_point_behind_a_blurred_half_plane_agrees_with_counted_rays(edge
 def test_a_blurred_point_behind_a_sharp_half_plane_agrees_with_counted_rays():
     pupil = HALF_DISCS
     for edge in WIDTH / 2 + np.array([-3.5, -0.8, 0.5, 2.5]):
-        in_focus = 1 / OPTICS.focus_distance
-        scene = simulation.point_behind_half_plane(HEIGHT, WIDTH, MARGIN, at_radius(4.5), in_focus, edge)
+        source = np.zeros((HEIGHT + 2 * MARGIN, WIDTH + 2 * MARGIN))
+        source[HEIGHT // 2 + MARGIN, WIDTH // 2 + MARGIN] = 1
+        scene = scene_of((source, 1, 4.5), (0, half_plane(edge), 0.0))
         light = rendered(scene, pupil).sum((1, 2))
         column = WIDTH // 2 + MARGIN
         expected = [count_rays(pupil, view, column, 4.5, half_plane(edge), 0.0) for view in (0, 1)]
@@ -347,8 +348,9 @@ def test_gradient_by_texture_matte_and_focus_agrees_with_differences():
         weights = jnp.asarray(np.linspace(-1, 1, 2 * 16 * 18).reshape(2, 16, 18))
 
         def project(textures, mattes, focus):
-            a, b = optics.thin_lens(4.38e-3, 1.73, focus, 2.2e-5)
-            radii = a + b * dioptres
+            # d = A + B / Z (Sec. 3), differentiable in the focus distance; f = 4.38 mm, N = 1.73, p = 22 µm.
+            a = 4.38e-3 / (2 * 1.73 * 2.2e-5) * 4.38e-3 / (focus - 4.38e-3)
+            radii = a - a * focus * dioptres
             at = simulation.slice_radii(mattes, radii, (1, 3))
             kernels = optics.pupil_kernels(transmission, at, pupil.extent, 9)
             even, key = jnp.ones((2, 16, 18)), jax.random.key(0)
