@@ -45,7 +45,6 @@ from dpdefocus.paper.settings import HAND_SETTINGS, PublishedSettings
 from dpdefocus.solver import PRESETS, solve
 from dpdefocus.support.devices import share_among_cores
 
-KERNEL = 61
 GRID = (6, 8)
 OBJECTIVE = "paper_objective"
 # Rooms behind the figures.
@@ -64,12 +63,12 @@ SCORED_EVERY = 20  # iterations
 # --- the objective ---------------------------------------------------------------------------------
 
 
-def example(height: int, width: int, layers: int) -> tuple[tuple, Scene, Tiling]:
+def example(height: int, width: int, layers: int, kernel: int) -> tuple[tuple, Scene, Tiling]:
     """Logits, scene and tiling of the published size; what is in the pictures does not change the cost."""
     settings = HAND_SETTINGS["001"]
     views_key, kernels_key, noise_key = jax.random.split(jax.random.key(0), 3)
     observed = jax.random.uniform(views_key, (2, height, width))
-    kernels = jax.random.uniform(kernels_key, (layers, *GRID, 2, KERNEL, KERNEL))
+    kernels = jax.random.uniform(kernels_key, (layers, *GRID, 2, kernel, kernel))
     kernels = kernels / kernels.sum((-2, -1), keepdims=True)
     tiling = tiling_of(height, width, kernels)
     scene = scene_of(
@@ -121,9 +120,11 @@ def seconds(run: Callable, *arguments) -> tuple[float, float]:
     return time.perf_counter() - began[0], time.process_time() - began[1]
 
 
-def objective_cost(height: int, width: int, layers: int, turns: int, repeats: int) -> dict[str, float]:
+def objective_cost(
+    height: int, width: int, layers: int, kernel: int, turns: int, repeats: int
+) -> dict[str, float]:
     """What is told of ``paper_objective``."""
-    logits, scene, tiling = example(height, width, layers)
+    logits, scene, tiling = example(height, width, layers, kernel)
     objective, ffts = objective_loop(turns, tiling), fft_loop(turns, layers, tiling)
     logits = objective(logits, scene)
     seconds(objective, logits, scene), seconds(ffts)
@@ -162,6 +163,7 @@ def preset_history(opened: Opened, preset: str) -> list[tuple[float, dict]]:
 def paper_history(opened: Opened, iterations: int) -> list[tuple[float, dict]]:
     """(seconds, scores) on the way of the published optimisation, of its layers as they are."""
     settings = replace(PRESETS["paper"], nearest=NEAREST, farthest=FARTHEST, iterations=iterations)
+    settings = settings.for_frame(opened.capture.views.shape[1])
     history, began = [], time.perf_counter()
 
     def watch(intensities, alphas):
@@ -195,7 +197,8 @@ def part(name: str, options: argparse.Namespace) -> dict:
     """One part of the record, computed in this process."""
     if name == OBJECTIVE:
         share_among_cores()
-        return objective_cost(options.height, options.width, options.layers, options.turns, options.repeats)
+        sizes = options.height, options.width, options.layers, options.kernel
+        return objective_cost(*sizes, options.turns, options.repeats)
     return time_to_scores(name, options.data, options.scene, options.iterations)
 
 
@@ -210,6 +213,7 @@ def main() -> None:
     parser.add_argument("--height", type=int, default=1008)
     parser.add_argument("--width", type=int, default=1344)
     parser.add_argument("--layers", type=int, default=12)
+    parser.add_argument("--kernel", type=int, default=61, help="pixels of a kernel's side")
     parser.add_argument("--turns", type=int, default=5, help="evaluations in one compiled loop")
     parser.add_argument("--repeats", type=int, default=8, help="how often each loop is timed")
     parser.add_argument("--data", default="", help="folder of the Pixel 4 set; without it, synthetic")

@@ -180,8 +180,8 @@ def table_in(page: Path, name: str) -> str | None:
     return text.partition(first)[2].partition(last)[0].strip("\n")
 
 
-def pages_of(given: list[Path] | None, names: Sequence[str]) -> list[Path]:
-    """The pages that ``--page`` asks for: none without it; without a file, those of `PAGES` with marks.
+def pages_of(given: list[Path] | None, names: Sequence[str], known: Sequence[Path] = PAGES) -> list[Path]:
+    """The pages that ``--page`` asks for: none without it; without a file, those that are `known` with marks.
 
     Called before work starts, which may take hours.
 
@@ -190,7 +190,7 @@ def pages_of(given: list[Path] | None, names: Sequence[str]) -> list[Path]:
     """
     if given is None:
         return []
-    pages = given or [page for page in PAGES if _shows(page, names)] or [PAGES[0]]
+    pages = given or [page for page in known if _shows(page, names)] or [known[0]]
     for page in pages:
         if not _shows(page, names):
             lines = ", or ".join(" and ".join(marks(name)) for name in names)

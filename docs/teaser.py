@@ -13,7 +13,6 @@ import dpdefocus as dp
 
 SEED, HEIGHT, WIDTH = 12, 432, 576
 FAR, NEAR = 0.3, 6.0  # dioptres of the wall and of the table's front edge
-GAMMA = 2.2
 
 
 def table(camera: dp.simulation.Camera) -> dp.simulation.Scene:
@@ -35,7 +34,7 @@ def main() -> None:
     }
     figure, row = plt.subplots(1, 3, figsize=(12.6, 3.2), layout="constrained")
     for axes, (title, image) in zip(row, tones.items(), strict=False):
-        axes.imshow((image / white).clip(0, 1) ** (1 / GAMMA), cmap="gray", vmin=0, vmax=1)
+        axes.imshow((image / white).clip(0, 1) ** (1 / dp.support.GAMMA), cmap="gray", vmin=0, vmax=1)
         axes.set_title(title)
     low, high = np.percentile(result.defocus_map, [1, 99])
     drawn = row[2].imshow(result.defocus_map, vmin=low, vmax=high)

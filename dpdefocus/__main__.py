@@ -8,30 +8,45 @@ option that is not given is not handed on: its default is that of the function c
 """
 
 import argparse
+import contextlib
+import os
 import re
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from dpdefocus import __version__
 from dpdefocus.support.errors import InputError
 
 PREVIEW = "preview.png"
+RESULTS = "all_in_focus.png", "defocus_map.png", PREVIEW, "result.npz"  # what `solve` leaves
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 Add = Callable[..., Any]  # a parser's `add_argument`
 
 
 class Command(NamedTuple):
     """A sub-command: its line in the help, what adds its arguments, and what runs it with those given.
 
-    `run` returns the exit status, None for 0; `interrupted` says what Ctrl-C leaves.
+    `run` returns the exit status, None for 0; `interrupted` says what Ctrl-C leaves of those given.
     """
 
     help: str
     add_arguments: Callable[[Add], None]
     run: Callable[..., int | None]
-    interrupted: str = "nothing was saved"
+    interrupted: Callable[..., str] = lambda **_: "nothing was saved"
+
+
+def run() -> int:
+    """The process: `main`, but ended at once after Ctrl-C: a shutdown while XLA compiles would crash."""
+    status = main()
+    if status == INTERRUPTED:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError):  # such as a pipe that nobody reads any more
+                stream.flush()
+        os._exit(INTERRUPTED)
+    return status
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -48,8 +63,8 @@ def main(arguments: list[str] | None = None) -> int:
         except OSError as error:  # such as a full disk
             return _told(error, 1)
         except KeyboardInterrupt:
-            print(f"interrupted: {command.interrupted}", file=sys.stderr)
-            return 130
+            print(f"interrupted: {command.interrupted(**given)}", file=sys.stderr)
+            return INTERRUPTED
 
 
 def _told(error: Exception, status: int) -> int:
@@ -57,8 +72,15 @@ def _told(error: Exception, status: int) -> int:
     return status
 
 
+class _Parser(argparse.ArgumentParser):
+    """Tells what is wrong in one line, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message}; see {self.prog} --help\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="dpdefocus",
         usage="dpdefocus COMMAND ...",
         description="Sharp images and defocus maps from a single dual-pixel photograph.",
@@ -122,21 +144,50 @@ def _solve(
             "--calibration: not given; expected the folder of your camera's blur kernels. To make it, "
             "photograph the chart of `dpdefocus chart` and run `dpdefocus calibrate`: see docs/own_camera.md"
         )
+    if not Path(calibration).is_dir():
+        found = "is a file" if Path(calibration).exists() else "does not exist"
+        raise InputError(f"--calibration: {calibration} {found}; expected a folder")
+    if checkpoint is not None and preset != "paper":
+        raise InputError(f"--checkpoint: preset {preset} keeps none; expected --preset paper")
+    for option, file in [("--checkpoint", checkpoint), *(("--out", Path(out, name)) for name in RESULTS)]:
+        if file is not None and Path(file).is_dir():
+            raise InputError(f"{option}: {file} is a folder; expected a file to write. Move it away")
     if preset == "paper":
         support.share_among_cores()
-    capture, kernels = data.load_capture(left, right, calibration, **levels)
-    folder = support.writable_folder(out, "--out")
-    result = solver.solve(capture, kernels, preset, checkpoint=checkpoint)
-    height, width = result.all_in_focus.shape
-    caption = (
-        f"{width} x {height} pixels, preset {preset}, {result.seconds:.0f} s\n"
-        "tone-mapped for the screen:\nall_in_focus.png is linear and looks darker"
-    )
-    preview = figures.preview_png(result, caption)
-    data.save_result(result, folder)
-    with support.replacing(folder, PREVIEW) as (path,):
-        path.write_bytes(preview)
+    state = _folder(Path(checkpoint).parent, "--checkpoint") if checkpoint else contextlib.nullcontext()
+    with state, _folder(Path(out), "--out") as folder:
+        capture, kernels = data.load_capture(left, right, calibration, **levels)
+        result = solver.solve(capture, kernels, preset, checkpoint=checkpoint)
+        height, width = result.all_in_focus.shape
+        caption = (
+            f"{width} x {height} pixels, preset {preset}, {result.seconds:.0f} s\n"
+            "tone-mapped for the screen:\nall_in_focus.png is linear and looks darker"
+        )
+        preview = figures.preview_png(result, caption)
+        data.save_result(result, folder)
+        with support.replacing(folder, PREVIEW) as (path,):
+            path.write_bytes(preview)
     print(f"Solved in {result.seconds:.0f} s. The results are in {folder}; look at {folder / PREVIEW}")
+
+
+@contextlib.contextmanager
+def _folder(folder: Path, option: str) -> Iterator[Path]:
+    """A folder that can be written to; after an error, folders made for it that are empty are removed."""
+    from dpdefocus.support import writable_folder
+
+    made = [each for each in (folder, *folder.parents) if not os.path.exists(each)]
+    try:
+        yield writable_folder(folder, option)
+    except BaseException:
+        for each in made:
+            with contextlib.suppress(OSError):  # not empty, or never made
+                each.rmdir()
+        raise
+
+
+def _solve_interrupted(checkpoint: str | None = None, **_: Any) -> str:
+    kept = checkpoint is not None and Path(checkpoint).is_file()
+    return f"the state in {checkpoint} is kept; the same command goes on" if kept else "nothing was saved"
 
 
 def _chart_arguments(add: Add) -> None:
@@ -181,10 +232,14 @@ def _calibrate(out: str = "calibration", **given: Any) -> None:
     print(f"Written to {out}")
 
 
+# All of calibration.simulated_photographs.BAD; written out, for help imports no room.
+MISTAKES = "blank, other chart, half out of view, clipped, dark or front of focus"
+
+
 def _photos_arguments(add: Add) -> None:
     add("--data", dest="data_dir", metavar="DIR", help="folder of the Pixel 4 set: its kernels are used")
     add("--small", action="store_true", help="a small frame of 252 x 336 pixels")
-    add("--bad", metavar="MISTAKE", help="with a mistake, such as blank, clipped or dark")
+    add("--bad", metavar="MISTAKE", help=f"with a mistake: {MISTAKES}")
     add("--seed", type=int, help="of the noise (default: 0)")
     add("--out", metavar="DIR", help="folder to write to (default: photographs)")
 
@@ -312,7 +367,7 @@ PHOTOGRAPHS = {
         "sharp image and defocus map of one photograph",
         _solve_arguments,
         _solve,
-        "nothing was saved; with --checkpoint the same command goes on where it stopped",
+        _solve_interrupted,
     ),
     "chart": Command("the chart to calibrate a camera with", _chart_arguments, _chart),
     "calibrate": Command(
@@ -329,7 +384,7 @@ COURSE = {
         "one lesson on many captures; goes on where it stopped",
         _batch_arguments,
         _batch,
-        "captures that were finished are kept; the same command goes on",
+        lambda **_: "captures that were finished are kept; the same command goes on",
     ),
     "site": Command("the lessons as web pages", lambda add: _add_out_dir(add, "folder for the pages"), _site),
     "student": Command(
@@ -342,4 +397,4 @@ COURSE = {
 COMMANDS = PHOTOGRAPHS | COURSE
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run())

@@ -1,4 +1,4 @@
-"""Solve a capture: presets by name, or settings of one's own, through the method that they belong to.
+"""Solve a capture with a preset or with your own settings, by the method that these belong to.
 
 Two methods stand side by side: `fast` (labelling, then deconvolution) and `paper` (the published
 optimisation). A preset is data: a name for settings.
@@ -70,6 +70,11 @@ def solve(
             the image, views that look swapped, or noise that ``low_light`` cannot measure.
     """
     settings = preset_settings(preset) if isinstance(preset, str) else preset
+    if type(settings) not in METHODS:
+        raise InputError(
+            f"preset: found {preset!r}, expected one of {', '.join(PRESETS)}, or settings: "
+            f"{' or '.join(known.__name__ for known in METHODS)}"
+        )
     method = METHODS[type(settings)]
     _check_grid(capture, calibration)
     if checkpoint is not None and not method.resumes:
@@ -109,8 +114,10 @@ def _published(
     _, views = at_middle_grey(capture)
     kernels = centre_kernels(jnp.asarray(calibration.kernels))
     found = layer_scales(estimate_defocus(views, kernels, FAST, capture.name).defocus, FAST)
+    named = settings.nearest is not None
     settings = within_range(settings, float(found[-1]), float(found[0]))
-    return solve_published(capture, calibration, settings, checkpoint)
+    solved, used = solve_published(capture, calibration, settings, checkpoint)
+    return solved, used | {"range_found_by": "own settings" if named else "preset fast"}
 
 
 METHODS: dict[type, Method] = {

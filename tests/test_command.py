@@ -4,8 +4,10 @@ import inspect
 import json
 import re
 import resource
+import signal
 import subprocess
 import sys
+import time
 import warnings
 
 import cv2
@@ -58,7 +60,7 @@ def test_solve_saves_what_the_library_returns(shot, solved):
     sharp = cv2.imread(str(solved / "all_in_focus.png"), cv2.IMREAD_UNCHANGED)
     np.testing.assert_allclose(sharp / 65535, saved.all_in_focus.clip(0, 1), atol=1e-5)
     left = sorted(path.name for path in solved.iterdir())
-    assert left == ["all_in_focus.png", "defocus_map.png", "preview.png", "result.npz"]
+    assert left == ["all_in_focus.png", "defocus_map.png", "preview.png", "result.npz"] == [*command.RESULTS]
 
 
 def test_solve_leaves_a_preview_of_three_images_side_by_side(solved):
@@ -76,6 +78,7 @@ def flat_result():
 
 def test_solve_hands_over_levels_preset_and_checkpoint(files, tmp_path, monkeypatch, capsys):
     given = {}
+    state = str(tmp_path / "state.npz")
 
     def load_capture(*paths, **levels):
         given.update(paths=paths, levels=levels)
@@ -89,14 +92,14 @@ def test_solve_hands_over_levels_preset_and_checkpoint(files, tmp_path, monkeypa
     monkeypatch.setattr(data, "load_capture", load_capture)
     monkeypatch.setattr("dpdefocus.solver.solve", solve)
     options = ["--black-level", "64", "--white-level", "4095", "--preset", "paper"]
-    options += ["--checkpoint", "state.npz"]
+    options += ["--checkpoint", state]
     assert dpdefocus("solve", *files, *options, "--out", tmp_path / "out") == 0
     left, right, _, folder = map(str, files)
     assert given == {
         "paths": (left, right, folder),
         "levels": {"black_level": 64, "white_level": 4095},
         "preset": "paper",
-        "checkpoint": "state.npz",
+        "checkpoint": state,
         "capture": raw_capture,
     }
     assert f"Solved in 62 s. The results are in {tmp_path / 'out'}" in capsys.readouterr().out
@@ -107,10 +110,18 @@ def test_solve_hands_over_levels_preset_and_checkpoint(files, tmp_path, monkeypa
     [
         ({"--preset": "quick"}, "preset: found 'quick', expected one of fast, classroom, low_light, paper"),
         ({"--calibration": None}, r"--calibration: not given; .*`dpdefocus chart`.*`dpdefocus calibrate`"),
-        ({"--calibration": "nowhere"}, "calibration_dir: the folder nowhere does not exist"),
+        ({"--calibration": "nowhere"}, "--calibration: nowhere does not exist; expected a folder"),
+        ({"--calibration": __file__}, "--calibration: .*test_command.py is a file; expected a folder"),
         ({"left": "none.png"}, "none.png does not exist: expected the left view"),
-        ({"--white-level": "0"}, "black_level 1024, white_level 0: expected 0 <= black < white"),
-        ({"--checkpoint": "state.npz"}, "checkpoint: .* keeps none; expected preset 'paper'"),
+        (
+            {"--white-level": "0"},
+            "black_level 1024, white_level 0: expected whole numbers, 0 <= black < white <= 65535",
+        ),
+        ({"--checkpoint": "state.npz"}, "--checkpoint: preset fast keeps none; expected --preset paper"),
+        (
+            {"--checkpoint": __file__ + "/state.npz", "--preset": "paper", "left": "none.png"},
+            "--checkpoint: nothing can be written to .*test_command.py",
+        ),
         ({"--out": __file__ + "/out"}, "--out: nothing can be written to .*test_command.py/out"),
     ],
 )
@@ -121,7 +132,22 @@ def test_what_solve_cannot_use_is_one_line_and_leaves_nothing(shot, tmp_path, ca
     assert dpdefocus("solve", given["left"], shot / "right.png", *options) == 2
     told = capsys.readouterr()
     assert re.fullmatch(f"error: .*{message}.*\n", told.err) and told.out == ""
-    assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", command.RESULTS)
+def test_folder_in_the_way_of_a_result_is_told_before_any_file_is_opened(tmp_path, capsys, name):
+    (tmp_path / name).mkdir()
+    options = ["--calibration", tmp_path, "--out", tmp_path]
+    assert dpdefocus("solve", "none.png", "none.png", *options) == 2
+    told = f"error: --out: {tmp_path / name} is a folder; expected a file to write. Move it away\n"
+    assert capsys.readouterr().err == told
+
+
+def test_refusal_leaves_a_folder_that_was_there(files, tmp_path):
+    assert dpdefocus("solve", "none.png", *files[1:], "--out", tmp_path / "new" / "newer") == 2
+    assert dpdefocus("solve", "none.png", *files[1:], "--out", tmp_path) == 2
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_unknown_preset_is_told_before_any_file_is_opened(capsys, tmp_path):
@@ -138,7 +164,7 @@ def test_work_that_fails_after_it_began_has_status_1_and_leaves_nothing(files, t
     monkeypatch.setattr(figures, "preview_png", full)
     assert dpdefocus("solve", *files, "--out", tmp_path / "out") == 1
     assert capsys.readouterr().err == "error: [Errno 28] No space left on device\n"
-    assert list((tmp_path / "out").iterdir()) == []
+    assert not (tmp_path / "out").exists()
 
 
 # --- the other sub-commands; those of lessons are tested where the lessons are ---
@@ -284,6 +310,12 @@ def test_presets_named_in_the_help_are_all_there_are():
     ]
 
 
+def test_mistakes_named_in_the_help_are_all_there_are():
+    assert re.split(", | or ", command.MISTAKES) == list(simulated_photographs.BAD)
+    (told,) = (options["help"] for (name, *_), options in arguments_of("chart-photos") if name == "--bad")
+    assert command.MISTAKES in told
+
+
 def test_version_names_what_results_depend_on(capsys):
     with pytest.raises(SystemExit) as ended:
         main(["--version"])
@@ -292,25 +324,31 @@ def test_version_names_what_results_depend_on(capsys):
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "explained"),
     [
-        ["slove"],
-        ["solve"],
-        ["chart", "--width", "wide"],
-        ["calibrate", "a", "--chart", "b", "--grid", "6by8"],
+        (["slove"], "dpdefocus"),
+        (["solve"], "dpdefocus solve"),
+        (["chart", "--width", "wide"], "dpdefocus chart"),
+        (["calibrate", "a", "--chart", "b", "--grid", "6by8"], "dpdefocus calibrate"),
     ],
 )
-def test_wrong_arguments_have_status_2(arguments, capsys):
+def test_wrong_arguments_are_one_line_and_status_2(arguments, explained, capsys):
     with pytest.raises(SystemExit) as ended:
         main(arguments)
-    assert ended.value.code == 2 and "error: " in capsys.readouterr().err
+    assert ended.value.code == 2
+    assert re.fullmatch(f"error: .+; see {explained} --help\n", capsys.readouterr().err)
 
 
 @pytest.mark.parametrize(
     ("arguments", "left"),
     [
         (["chart"], "nothing was saved"),
-        (["solve", "l.png", "r.png", "--out", "out"], ".*--checkpoint"),
+        (["solve", "l.png", "r.png", "--out", "out"], "nothing was saved"),
+        (["solve", "l.png", "r.png", "--out", "out", "--checkpoint", "none.npz"], "nothing was saved"),
+        (
+            ["solve", "l.png", "r.png", "--out", "out", "--checkpoint", __file__],
+            f"the state in {re.escape(__file__)} is kept; the same command goes on",
+        ),
         (["batch", "lesson.ipynb", "captures.csv", "--out-dir", "out"], ".* are kept"),
     ],
 )
@@ -320,8 +358,27 @@ def test_interruption_is_one_line_and_status_130(monkeypatch, capsys, arguments,
 
     name = arguments[0]
     monkeypatch.setitem(command.COMMANDS, name, command.COMMANDS[name]._replace(run=interrupted))
-    assert main(arguments) == 130
+    monkeypatch.setattr(sys, "argv", ["dpdefocus", *arguments])
+    monkeypatch.setattr(command.os, "_exit", sys.exit)
+    with pytest.raises(SystemExit, match="^130$"):  # of the process, without a shutdown
+        command.run()
     assert re.fullmatch(f"interrupted: {left}.*\n", capsys.readouterr().err)
+
+
+def test_interrupted_solve_ends_without_a_crash(files, tmp_path):
+    # As the console script does; the handler is set, for what a shell has in the background ignores Ctrl-C.
+    code = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    code += "from dpdefocus.__main__ import run; sys.exit(run())"
+    arguments = ["solve", *map(str, files), "--preset", "classroom", "--out", str(tmp_path / "out")]
+    piped = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", code, *arguments], **piped) as process:
+        while not (tmp_path / "out").exists() and process.poll() is None:
+            time.sleep(0.05)
+        time.sleep(3)  # files are read, and the first programs are compiled
+        process.send_signal(signal.SIGINT)
+        out, told = process.communicate(timeout=120)
+    assert (process.returncode, out, told) == (130, "", "interrupted: nothing was saved\n")
+    assert not (tmp_path / "out").exists()
 
 
 def test_warnings_are_one_line(monkeypatch, capsys):

@@ -4,6 +4,7 @@ import dataclasses
 import os
 
 import jax.numpy as jnp
+import jaxtyping
 import numpy as np
 import pytest
 from small_captures import demo, noisy  # noqa: F401 fixtures
@@ -59,13 +60,37 @@ def test_same_capture_same_result(demo, solved):
     np.testing.assert_array_equal(again.defocus_map, solved.defocus_map)
 
 
-@pytest.mark.parametrize(("preset", "name"), [("classroom", "mine"), ("paper", "mine"), ("paper", "005")])
-def test_swapped_views_are_named(demo, preset, name):
+@pytest.mark.parametrize("preset", ["classroom", "paper", paper.HAND_SETTINGS["005"]], ids=str)
+def test_swapped_views_are_named(demo, preset):
     """With the hand-set range of a Pixel 4 scene, too, before the long optimisation starts."""
     _, capture, calibration = demo
-    swapped = dataclasses.replace(capture, views=capture.views[::-1].copy(), name=name)
+    swapped = dataclasses.replace(capture, views=capture.views[::-1].copy())
     with pytest.raises(InputError, match="left and right look swapped.*Exchange"):
         dp.solve(swapped, calibration, preset)
+
+
+@pytest.mark.parametrize("preset", [None, 5, {"layers": 3}])
+def test_what_is_no_preset_is_refused(demo, preset, monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    with pytest.raises(InputError, match="expected one of fast, .* or settings: FastSettings or Published"):
+        dp.solve(demo[1], demo[2], preset)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("energy.hypotheses", 2),
+        ("energy.farthest", 0.0),
+        ("energy.window", 0.0),
+        ("labelling.sweeps", ()),
+        ("layers.count", 0),
+        ("occlusion.block", 3),
+        ("deconvolution.nearer", [1]),
+    ],
+)
+def test_settings_that_cannot_be_used_are_told_when_they_are_made(name, value):
+    with pytest.raises(InputError, match=rf"{name}: found .*, expected"):
+        adjust(CLASSROOM, {name: value})
 
 
 def test_unknown_preset_is_refused(demo):
@@ -145,7 +170,7 @@ def test_sizes_that_nothing_divides(noisy_solved):
 def test_low_light_records_the_noise_and_refuses_swapped_views(noisy, noisy_solved):
     """Both ways round are compared without what noise adds to either."""
     capture, calibration, _ = noisy
-    light, noise = float(capture.views.mean()), noisy_solved.settings["noise"]
+    light, noise = float(capture.views.mean()), noisy_solved.settings["measured_noise"]
     variance = noise["gain"] * light + noise["offset"]
     assert variance == pytest.approx(2e-3 * light + 4e-3**2, rel=0.15)
     swapped = dataclasses.replace(capture, views=capture.views[::-1].copy())

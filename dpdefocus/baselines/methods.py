@@ -72,7 +72,7 @@ class Prepared(NamedTuple):
 
     def whole(self, small: Float[np.ndarray, "h w"]) -> Image:
         """A map of the reduced views in the size of the views."""
-        return np.asarray(enlarge(jnp.asarray(small, jnp.float32), self.views.shape[1:]))
+        return np.asarray(enlarge(jnp.asarray(small, jnp.float32), self.views.shape[1:], self.reduction))
 
 
 def prepare(capture: Capture, calibration: Calibration) -> Prepared:
@@ -93,7 +93,7 @@ def identity(capture: Capture, calibration: Calibration) -> Estimate:
 
 
 def wiener_selection(capture: Capture, calibration: Calibration) -> Estimate:
-    """`wiener_selection`: sizes from the reduced views, the sharp image from the whole ones."""
+    """`wiener`: sizes from the reduced views, the sharp image from the whole ones."""
     scene = prepare(capture, calibration)
     small = best_sizes(
         scene.small,
@@ -125,7 +125,7 @@ def dual_pixel_stereo(capture: Capture, calibration: Calibration) -> Estimate:
 
 
 def continuous_aggregation(capture: Capture, calibration: Calibration) -> Estimate:
-    """`cost_aggregation`, its finest scale being the reduced views."""
+    """`aggregation`, its finest scale being the reduced views."""
     scene = prepare(capture, calibration)
     return Estimate(None, scene.whole(aggregation.aggregated_sizes(scene.small, _shifts(scene), scene.sizes)))
 

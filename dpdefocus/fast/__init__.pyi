@@ -50,6 +50,7 @@ from .settings import (
     LabellingSettings as LabellingSettings,
     LayerSettings as LayerSettings,
     NaturalImagePrior as NaturalImagePrior,
+    NoiseSettings as NoiseSettings,
     OcclusionSettings as OcclusionSettings,
     SplittingSettings as SplittingSettings,
 )

@@ -250,7 +250,7 @@ def sparse_deconvolution(
     power = (kernels.real**2 + kernels.imag**2).sum(-3)
 
     def step(number, sharp):
-        coupling = splitting.first_coupling * 4.0**number
+        coupling = splitting.first_coupling * splitting.growth**number
         dy, dx = (jnp.roll(sharp, -1, axis) - sharp for axis in (-2, -1))
         # As a power of the square, in logarithms: XLA's own power runs number by number.
         slope = jnp.exp((splitting.sparseness / 2 - 1) * jnp.log(dy**2 + dx**2 + 1e-20))

@@ -53,7 +53,8 @@ def estimate_defocus(
     small = scales[0] + sub_label(marginals) * (scales[1] - scales[0])
     size = views.shape[1:]
     trust = confidence(marginals, small, settings.energy.window, settings.confidence)
-    return DefocusEstimate(enlarge(small, size), enlarge(trust, size), -(-size[0] // small.shape[0]))
+    factor = reduction_factor(kernels, settings)
+    return DefocusEstimate(enlarge(small, size, factor), enlarge(trust, size, factor), factor)
 
 
 def hypothesis_energies(

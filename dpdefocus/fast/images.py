@@ -32,10 +32,9 @@ def reduce(views: Float[Array, "views height width"], factor: int) -> Float[Arra
     return jax.image.resize(even, shape, "linear", antialias=True)
 
 
-@partial(jax.jit, static_argnames="size")
-def enlarge(small: Float[Array, "h w"], size: tuple[int, int]) -> Float[Array, "height width"]:
+@partial(jax.jit, static_argnames=("size", "factor"))
+def enlarge(small: Float[Array, "h w"], size: tuple[int, int], factor: int) -> Float[Array, "height width"]:
     """A map of reduced views at full size: bilinear, cut to the size that the views had before `reduce`."""
-    factor = -(-size[0] // small.shape[0])
     whole = jax.image.resize(small, (small.shape[0] * factor, small.shape[1] * factor), "linear")
     return whole[: size[0], : size[1]]
 

@@ -9,17 +9,16 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.stats import chi2
 
+from dpdefocus.fast.settings import NoiseSettings
 from dpdefocus.support.errors import InputError
 
 # Noise is measured where smooth surfaces leave nothing else: in second differences along both axes.
 SECOND_DIFFERENCE = np.outer([1.0, -2.0, 1.0], [1.0, -2.0, 1.0])
-NOISE_BLOCK = 16  # pixels along a side of a block that gives one variance
 
 # Neighbouring second differences share pixels: a block of n of them counts as n / 3.78 independent ones,
 # which is the sum of their squared correlations (1, -4, 6, -4, 1)/6 along either axis.
 SHARED = (1 + 2 * ((4 / 6) ** 2 + (1 / 6) ** 2)) ** 2
-LEAST_BLOCKS = 30  # fewer say nothing about a line over brightness
-LIGHTS = 8  # groups of blocks of like brightness that a first line is drawn through
+ROUNDS = 100  # of the fit, which converges within some tens of them
 
 
 class NoiseModel(NamedTuple):
@@ -36,6 +35,7 @@ class NoiseModel(NamedTuple):
 def estimate_noise(
     views: Float[np.ndarray, "views height width"],
     saturated: Bool[np.ndarray, "height width"] | None = None,
+    settings: NoiseSettings = NoiseSettings(),
 ) -> NoiseModel:
     """Gain a and offset b of the noise variance ``a I + b``, from one capture.
 
@@ -55,47 +55,55 @@ def estimate_noise(
     detail = _second_difference((left - right) / np.sqrt(2)) ** 2 / (SECOND_DIFFERENCE**2).sum()
     light = ((left + right) / 2)[1:-1, 1:-1]
     clipped = np.zeros(light.shape) if saturated is None else np.asarray(saturated, float)[1:-1, 1:-1]
-    variance, light, clipped = (_block_means(image) for image in (detail, light, clipped))
+    variance, light, clipped = (_block_means(image, settings.block) for image in (detail, light, clipped))
     usable = (clipped == 0) & (light > 0) & (variance > 0)
     variance, light = variance[usable], light[usable]
-    if variance.size < LEAST_BLOCKS:
+    if variance.size < settings.least_blocks:
         raise InputError(
-            f"views: {variance.size} unsaturated blocks of {NOISE_BLOCK} x {NOISE_BLOCK} pixels; expected "
-            f"{LEAST_BLOCKS} or more to measure noise. Give a larger or less bright part of the capture."
+            f"views: {variance.size} unsaturated blocks of {settings.block} x {settings.block} pixels; "
+            f"expected {settings.least_blocks} or more to measure noise. Give a larger or less bright part "
+            "of the capture."
         )
-    if np.quantile(light, 0.95) < 1.2 * np.quantile(light, 0.05):
+    dark, bright = np.quantile(light, [0.05, 0.95])
+    if bright < settings.least_contrast * dark:
         raise InputError(
-            f"views: brightness runs from {np.quantile(light, 0.05):.3g} to {np.quantile(light, 0.95):.3g}; "
-            "expected a factor of 1.2 or more, to tell noise that grows with the light from other noise."
+            f"views: brightness runs from {dark:.3g} to {bright:.3g}; expected a factor of "
+            f"{settings.least_contrast:g} or more, to tell noise that grows with the light from other noise."
         )
-    return _line_through_quieter_half(light, variance)
+    return _line_through_quieter_half(light, variance, settings)
 
 
-def _line_through_quieter_half(light, variance):
+def _line_through_quieter_half(
+    light: Float[np.ndarray, " blocks"], variance: Float[np.ndarray, " blocks"], settings: NoiseSettings
+) -> NoiseModel:
     """Weighted fit of a + b through the blocks below the median of their own predicted distribution."""
-    degrees = NOISE_BLOCK**2 / SHARED
+    degrees = settings.block**2 / SHARED
     middle = chi2.median(degrees) / degrees
     # Mean of χ²/degrees, given that it is below its median.
     mean_below = chi2.cdf(degrees * middle, degrees + 2) / 0.5
-    gain, offset = _line_through_quiet_of_each_light(light, variance)
-    for _ in range(100):  # converges within some tens of rounds
+    gain, offset = _line_through_quiet_of_each_light(light, variance, settings)
+    for _ in range(ROUNDS):
         predicted = gain * light + offset
         quiet = variance < middle * predicted
         gain, offset = _line(light[quiet], variance[quiet] / mean_below, 1 / predicted[quiet])
     return NoiseModel(gain, offset)
 
 
-def _line_through_quiet_of_each_light(light, variance):
+def _line_through_quiet_of_each_light(
+    light: Float[np.ndarray, " blocks"], variance: Float[np.ndarray, " blocks"], settings: NoiseSettings
+) -> tuple[float, float]:
     """A start: the quiet blocks of each brightness, lest those of the dark part set the level of all."""
     order = np.argsort(light)
     middles, levels = [], []
-    for blocks in np.array_split(order, LIGHTS):
+    for blocks in np.array_split(order, settings.lights):
         middles.append(light[blocks].mean())
-        levels.append(np.quantile(variance[blocks], 0.1))
+        levels.append(np.quantile(variance[blocks], settings.quiet))
     return _line(np.array(middles), np.array(levels), 1 / np.array(levels))
 
 
-def _line(light, variance, weight):
+def _line(
+    light: Float[np.ndarray, " n"], variance: Float[np.ndarray, " n"], weight: Float[np.ndarray, " n"]
+) -> tuple[float, float]:
     """Gain and offset by weighted least squares; variance neither falls with the light nor is below zero."""
     design = np.stack([light, np.ones(light.size)], 1)
     fits = [np.linalg.lstsq(design * weight[:, None], variance * weight, rcond=None)[0]]
@@ -105,18 +113,25 @@ def _line(light, variance, weight):
     return float(gain), float(offset)
 
 
-def _one_column(design, target, weight, column):
+def _one_column(
+    design: Float[np.ndarray, "n 2"],
+    target: Float[np.ndarray, " n"],
+    weight: Float[np.ndarray, " n"],
+    column: int,
+) -> Float[np.ndarray, "2"]:
+    """Gain and offset with one of them zero."""
     fit = np.zeros(2)
     fit[column] = (weight**2 * design[:, column] * target).sum() / (weight**2 * design[:, column] ** 2).sum()
     return fit
 
 
-def _second_difference(image):
+def _second_difference(image: Float[np.ndarray, "height width"]) -> Float[np.ndarray, "h w"]:
     along_y = image[2:] - 2 * image[1:-1] + image[:-2]
     return along_y[:, 2:] - 2 * along_y[:, 1:-1] + along_y[:, :-2]
 
 
-def _block_means(image):
-    rows, cols = (length // NOISE_BLOCK for length in image.shape)
-    whole = image[: rows * NOISE_BLOCK, : cols * NOISE_BLOCK]
-    return whole.reshape(rows, NOISE_BLOCK, cols, NOISE_BLOCK).mean((1, 3))
+def _block_means(image: Float[np.ndarray, "height width"], side: int) -> Float[np.ndarray, "rows cols"]:
+    """Means over whole blocks; a rest at the edges is left out."""
+    rows, cols = (length // side for length in image.shape)
+    whole = image[: rows * side, : cols * side]
+    return whole.reshape(rows, side, cols, side).mean((1, 3))

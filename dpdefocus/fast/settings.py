@@ -6,7 +6,7 @@ Units: sizes are defocus sizes, in units of the calibrated kernels; light is in 
 
 from dataclasses import dataclass
 
-from dpdefocus.support.nested import adjust
+from dpdefocus.support.nested import adjust, require
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,27 @@ class NaturalImagePrior:
 
 
 @dataclass(frozen=True)
+class NoiseSettings:
+    """How the noise is measured in a capture (`noise.estimate_noise`).
+
+    Args:
+        corrected: whether the noise is measured, and its own share is taken off the energies.
+        block: side of a block that gives one variance, in pixels.
+        least_blocks: fewer blocks say nothing about a line over brightness.
+        least_contrast: ratio of brightness, 95 % over 5 % of the blocks, from which the line can be told.
+        lights: groups of blocks of like brightness that a first line is drawn through.
+        quiet: quantile of a group's variances for that first line.
+    """
+
+    corrected: bool = False
+    block: int = 16
+    least_blocks: int = 30
+    least_contrast: float = 1.2
+    lights: int = 8
+    quiet: float = 0.1
+
+
+@dataclass(frozen=True)
 class EnergySettings:
     """How the energies of the defocus hypotheses are measured (`wiener`, `defocus`).
 
@@ -33,7 +54,6 @@ class EnergySettings:
             be reduced without losing what tells sizes apart.
         window: standard deviation of the energies' Gaussian window, in reduced pixels.
         border_weight: weight of pixels so near the frame's edge that light from outside plays in.
-        noise_corrected: whether the noise's own share, measured in the capture, is taken off the energies.
     """
 
     nearest: float = 0.0
@@ -42,7 +62,12 @@ class EnergySettings:
     blur_per_pixel: float = 1.5
     window: float = 2.0
     border_weight: float = 1e-3
-    noise_corrected: bool = False
+
+    def __post_init__(self) -> None:
+        require(self.farthest > self.nearest, "energy.farthest", self.farthest, "more than energy.nearest")
+        require(self.hypotheses >= 3, "energy.hypotheses", self.hypotheses, "3 or more")
+        require(self.window > 0, "energy.window", self.window, "more than 0 reduced pixels")
+        require(self.blur_per_pixel > 0, "energy.blur_per_pixel", self.blur_per_pixel, "more than 0")
 
 
 @dataclass(frozen=True)
@@ -84,6 +109,11 @@ class LabellingSettings:
     truncation: float = 20.0
     sweeps: tuple[int, ...] = (15, 10, 8)
 
+    def __post_init__(self) -> None:
+        counted = isinstance(self.sweeps, tuple) and self.sweeps and min(self.sweeps) >= 1
+        require(bool(counted), "labelling.sweeps", self.sweeps, "a tuple with iterations for each grid")
+        require(self.contrast > 0, "labelling.contrast", self.contrast, "more than 0")
+
 
 @dataclass(frozen=True)
 class ConfidenceSettings:
@@ -120,6 +150,10 @@ class LayerSettings:
     dilation: int = 2
     feather: float = 2.5
 
+    def __post_init__(self) -> None:
+        require(self.count >= 1, "layers.count", self.count, "1 or more")
+        require(self.feather > 0, "layers.feather", self.feather, "more than 0 pixels")
+
 
 @dataclass(frozen=True)
 class OcclusionSettings:
@@ -141,6 +175,11 @@ class OcclusionSettings:
     block: int = 4
     texture_block: int = 4
 
+    def __post_init__(self) -> None:
+        for name in ("block", "texture_block"):
+            side = getattr(self, name)
+            require(side >= 1 and side & (side - 1) == 0, f"occlusion.{name}", side, "a power of two")
+
 
 @dataclass(frozen=True)
 class SplittingSettings:
@@ -148,12 +187,14 @@ class SplittingSettings:
 
     Args:
         sparseness: exponent ν of the gradients.
-        first_coupling: between gradients and image; it grows fourfold from step to step.
+        first_coupling: between gradients and image.
+        growth: of the coupling, from step to step.
         steps: number of steps.
     """
 
     sparseness: float = 0.7
     first_coupling: float = 5e-3
+    growth: float = 4.0
     steps: int = 4
 
 
@@ -166,8 +207,8 @@ class DeconvolutionSettings:
         splitting: how the problem is solved.
         least_share: share of a pixel from which a layer shows there.
         nearer: by how many layers nearer are the rivals that may explain the views better.
-        leeway: a layer may leave up to ``leeway`` times the residual of its best rival,
-        residual_tolerance: and so much more, a mean square over both views.
+        leeway: a layer may leave up to this multiple of the residual of its best rival.
+        residual_tolerance: added to that limit, a mean square summed over the views.
         residual_window: reach of the kernels, in standard deviations of the residuals' window.
     """
 
@@ -179,10 +220,13 @@ class DeconvolutionSettings:
     residual_tolerance: float = 1e-4
     residual_window: float = 4.0
 
+    def __post_init__(self) -> None:
+        require(isinstance(self.nearer, tuple), "deconvolution.nearer", self.nearer, "a tuple of numbers")
+
 
 @dataclass(frozen=True)
 class FastSettings:
-    """The default solution: what is said of each step, and what several share.
+    """The default solution: settings of each step, and those that steps share.
 
     Args:
         reach: share of a kernel's light within its reach.
@@ -191,6 +235,7 @@ class FastSettings:
 
     reach: float = 0.98
     prior: NaturalImagePrior = NaturalImagePrior()
+    noise: NoiseSettings = NoiseSettings()
     energy: EnergySettings = EnergySettings()
     brightness: BrightnessSettings = BrightnessSettings()
     labelling: LabellingSettings = LabellingSettings()
@@ -202,4 +247,4 @@ class FastSettings:
 
 FAST = FastSettings()
 CLASSROOM = adjust(FAST, {"energy.hypotheses": 15, "labelling.sweeps": (15, 8), "layers.count": 8})
-LOW_LIGHT = adjust(FAST, {"energy.noise_corrected": True})
+LOW_LIGHT = adjust(FAST, {"noise.corrected": True})

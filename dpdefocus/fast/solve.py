@@ -60,9 +60,9 @@ def measure_noise(capture: Capture, settings: FastSettings, gain: float) -> Nois
     Raises:
         InputError: it cannot be measured in this capture.
     """
-    if not settings.energy.noise_corrected:
+    if not settings.noise.corrected:
         return None
-    return estimate_noise(capture.views, capture.saturated).brightened(gain)
+    return estimate_noise(capture.views, capture.saturated, settings.noise).brightened(gain)
 
 
 def solve_fast(
@@ -97,4 +97,6 @@ def solve_fast(
         "scales": scales,
         "alphas": alphas_of(shares),
     }
-    return solved, asdict(settings) | ({"noise": noise.brightened(1 / gain)._asdict()} if noise else {})
+    return solved, asdict(settings) | (
+        {"measured_noise": noise.brightened(1 / gain)._asdict()} if noise else {}
+    )

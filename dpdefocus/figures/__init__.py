@@ -1,4 +1,6 @@
-"""The lessons' figures: the only wing that knows matplotlib, plotly and ipywidgets.
+"""The lessons' figures: the only wing that draws, with matplotlib and ipywidgets.
+
+Only one other room uses matplotlib: `calibration.chart` writes its PDF through matplotlib's PDF backend.
 
 Rooms: `common` (photographs, maps, curves), `preview` (a result as one picture), `widgets` (sliders with or
 without a kernel), and one for the figures of a lesson: `formation` (1), `calibration` (2), `bias` (3),

@@ -30,8 +30,6 @@ from .common import (
     photographs as photographs,
 )
 from .formation import (
-    colours_of as colours_of,
-    greys_of as greys_of,
     kernel_grids as kernel_grids,
     kernel_pairs as kernel_pairs,
     rays as rays,

@@ -41,9 +41,9 @@ class Captioned:
         return f"<figure>{image}<figcaption><em>{html.escape(self.caption)}</em></figcaption></figure>"
 
 
-def for_screen(image: Float[np.ndarray, "height width"]) -> Float[np.ndarray, "h w"]:
-    """The image reduced by a whole factor, by means over blocks, so that it has at most `SCREEN` columns."""
-    factor = -(-image.shape[1] // SCREEN)
+def for_screen(image: Float[np.ndarray, "height width"], columns: int = SCREEN) -> Float[np.ndarray, "h w"]:
+    """The image reduced by a whole factor, by means over blocks, so that it has at most so many columns."""
+    factor = -(-image.shape[1] // columns)
     height, width = (length // factor for length in image.shape)
     blocks = np.asarray(image, np.float32)[: height * factor, : width * factor]
     return cv2.resize(blocks, (width, height), interpolation=cv2.INTER_AREA)

@@ -5,9 +5,7 @@ Kernels are [height, width] in pixels. Panels are 8-bit, [height, width] or [hei
 
 import matplotlib.pyplot as plt
 import numpy as np
-from jaxtyping import Float, UInt8
-
-from dpdefocus.figures.common import coloured, grey
+from jaxtyping import Float
 
 # Colours of the two half-apertures, distinguishable with every kind of colour vision.
 VIEW_COLOURS = {"left": "#0072B2", "right": "#D55E00"}
@@ -75,13 +73,3 @@ def kernel_grids(grids: dict[str, np.ndarray]) -> plt.Figure:
             plot.set_yticks(side * (np.arange(rows) + 0.5) - 0.5, np.arange(1, rows + 1))
             plot.set(xlabel=f"column of the frame (a cell is {side} px)", ylabel="row")
     return figure
-
-
-def colours_of(values: Float[np.ndarray, "height width"], high: float) -> UInt8[np.ndarray, "height width 3"]:
-    """A panel of values in [0, high], on a perceptually uniform colour scale."""
-    return coloured(values, 0.0, high)
-
-
-def greys_of(image: Float[np.ndarray, "height width"], white: float) -> UInt8[np.ndarray, "height width"]:
-    """A panel of a linear image; `white` and brighter are drawn white."""
-    return grey(image, white)

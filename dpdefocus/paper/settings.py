@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from dpdefocus.support.errors import InputError
+from dpdefocus.support.nested import require
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,9 @@ class PublishedSettings:
                 f"nearest {self.nearest}, farthest {self.farthest}: expected both sizes, or neither to have "
                 "them found"
             )
+        require(self.layers >= 2, "layers", self.layers, "2 or more")
+        require(self.iterations >= 1, "iterations", self.iterations, "1 or more")
+        require(self.frame_height >= 1, "frame_height", self.frame_height, "lines of a frame")
 
     def for_frame(self, height: int) -> "PublishedSettings":
         """The settings with the smoothness weights that belong to frames of so many lines.
@@ -126,7 +130,7 @@ class PublishedSettings:
 
     @property
     def scales(self) -> Float[Array, " layers"]:
-        """The layers' defocus sizes, back to front."""
+        """The layers' defocus sizes, back to front; the settings must name their range."""
         return jnp.linspace(self.farthest, self.nearest, self.layers)
 
     def weights(self, layers: int) -> Float[Array, " losses"]:

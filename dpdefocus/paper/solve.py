@@ -75,6 +75,8 @@ def bilateral_filter(
 ) -> Float[Array, "height width"]:
     """The finish of the published all-in-focus image, by the released program: a bilateral filter.
 
+    Written here because OpenCV's cuts its window to a disc; the released program's is a square.
+
     ``gain`` is the paper's s, 0.5 over the mean of the views: the value's σ is meant for the image times s.
     """
     space, value, radius = settings.space, settings.value, settings.radius

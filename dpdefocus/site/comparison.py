@@ -17,8 +17,7 @@ from jaxtyping import Float
 from dpdefocus.site.pages import asset
 from dpdefocus.support.errors import InputError
 from dpdefocus.support.files import LOSSLESS, WEBP, webp
-
-GAMMA = 2.2
+from dpdefocus.support.panels import GAMMA
 
 # Values travel as 16-bit steps between the least and the greatest; the last code says "not known".
 STEPS, UNKNOWN = 65534, 65535

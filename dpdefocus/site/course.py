@@ -19,7 +19,7 @@ from urllib.parse import quote
 import nbformat
 import numpy as np
 
-from dpdefocus.baselines.methods import BASELINES, Estimate
+from dpdefocus.baselines.methods import BASELINES, Baseline, Estimate
 from dpdefocus.captures import open_capture
 from dpdefocus.data.capture import Capture, GroundTruth
 from dpdefocus.data.result import Result
@@ -253,12 +253,12 @@ _COMPARED = """\
 and the truth, which is known because the capture is simulated.</p>"""
 
 
-def solved_pictures() -> dict[str, Compared]:
+def solved_pictures(methods: Mapping[str, Baseline] = BASELINES) -> dict[str, Compared]:
     """What is compared of the simulated capture of lesson 4, by the solver and by the methods of lesson 5."""
     capture, calibration, truth = open_capture(seed=2)
     result = solve(capture, calibration, preset="classroom")
     # The identity baseline is the photograph, which is shown anyway.
-    others = {each.title: each for name, each in BASELINES.items() if name != "identity"}
+    others = {each.title: each for name, each in methods.items() if name != "identity"}
     estimates = {title: each.estimate(capture, calibration) for title, each in others.items()}
     return pictures_of(capture, result, truth, estimates)
 

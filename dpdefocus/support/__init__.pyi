@@ -10,7 +10,7 @@ from .files import (
     write_image as write_image,
 )
 from .memory import peak as peak, release as release
-from .nested import adjust as adjust, flatten as flatten
+from .nested import adjust as adjust, flatten as flatten, require as require
 from .panels import GAMMA as GAMMA, colour_panel as colour_panel, grey_panel as grey_panel
 from .parabola import (
     Parabola as Parabola,

@@ -23,6 +23,12 @@ def adjust(settings: Settings, changes: Mapping[str, Any]) -> Settings:
     return settings
 
 
+def require(holds: bool, name: str, found: Any, expected: str) -> None:
+    """Raises InputError unless a setting's value can be used."""
+    if not holds:
+        raise InputError(f"{name}: found {found!r}, expected {expected}")
+
+
 def flatten(settings: Any) -> dict[str, Any]:
     """Dotted name -> value of every setting, in the order in which they are declared."""
     flat = {}

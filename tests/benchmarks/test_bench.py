@@ -10,11 +10,11 @@ import pytest
 
 def test_every_part_at_a_tiny_size(monkeypatch, capsys):
     """Parts in this process, which has its devices already."""
-    monkeypatch.setattr(bench, "KERNEL", 5)
     monkeypatch.setattr(bench, "share_among_cores", lambda: None)
     monkeypatch.setattr(bench, "paper_history", lambda *_: [(1.0, SCORES), (2.0, SCORES | {"psnr": 28.5})])
     monkeypatch.setattr(bench, "preset_history", lambda *_: [(3.0, SCORES)])
-    sizes = ["--height", "12", "--width", "16", "--layers", "2", "--turns", "2", "--repeats", "1"]
+    sizes = ["--height", "12", "--width", "16", "--layers", "2", "--kernel", "5"]
+    sizes += ["--turns", "2", "--repeats", "1"]
 
     def run(name):
         monkeypatch.setattr(sys, "argv", ["bench.py", *sizes, "--only", name])

@@ -81,18 +81,17 @@ def test_table_replaces_what_stands_between_its_marks_only(tmp_path):
         assert page.read_text() == f"before\n{first}\n\n{shown}\n\n{last}\nafter"
 
 
-def test_pages_are_those_named_or_those_that_show_the_tables(tmp_path, monkeypatch):
+def test_pages_are_those_named_or_those_that_show_the_tables(tmp_path):
     one, other, bare = pages = [tmp_path / name for name in ("one.md", "other.md", "bare.md")]
     for page, names in zip(pages, ("ab", "b", ""), strict=True):
         page.write_text("\n".join(line for name in names for line in records.marks(name)))
-    monkeypatch.setattr(records, "PAGES", tuple(pages))
     assert records.pages_of(None, ["a"]) == []
-    assert records.pages_of([], ["a"]) == [one]
-    assert records.pages_of([], ["c", "b"]) == [one, other]
+    assert records.pages_of([], ["a"], pages) == [one]
+    assert records.pages_of([], ["c", "b"], pages) == [one, other]
     assert records.pages_of([other], ["a", "b"]) == [other]
     for given, names in (([other, bare], "b"), ([], "c"), ([tmp_path / "none.md"], "a")):
         with pytest.raises(InputError, match=f"begin of table: {names}"):
-            records.pages_of(given, [names])
+            records.pages_of(given, [names], pages)
 
 
 LIBRARY = {

@@ -150,8 +150,7 @@ def test_table_of_a_record_needs_no_work(tmp_path, monkeypatch, capsys):
     out, page, short = (tmp_path / name for name in ("record.json", "results.md", "README.md"))
     page.write_text("\n".join(table.records.marks(table.PIXEL4)))
     short.write_text("\n".join(table.records.marks(table.SUMMARY)))
-    monkeypatch.setattr(table.records, "PAGES", (page, short))
-    monkeypatch.setattr(sys, "argv", ["table.py", "--out", str(out), "--page"])
+    monkeypatch.setattr(sys, "argv", ["table.py", "--out", str(out), "--page", str(page), str(short)])
     with pytest.raises(SystemExit):
         table.main()
     assert "record.json does not exist" in capsys.readouterr().err

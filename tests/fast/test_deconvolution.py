@@ -184,7 +184,7 @@ def test_no_step_where_the_tiles_of_the_grid_meet():
 
 
 def shares(weights, unexplained, misfit):
-    """The rule of `passed_on`, pixel by pixel."""
+    """The rule of `reassign_to_nearer_layers`, pixel by pixel."""
     last = len(weights) - 1
     found = np.zeros_like(weights)
     for layer, y, x in np.ndindex(weights.shape):

@@ -24,7 +24,7 @@ def test_near_fronts_widen_only_where_they_hide():
     assert (widened[:, :23] == np.float32(0.4)).all() and (widened[:, 23:] == np.float32(1.2)).all()
 
 
-def test_least_around_moves_by_a_little_only():
+def test_erode_within_surface_moves_by_a_little_only():
     slope = jnp.asarray(np.broadcast_to(np.linspace(0.5, 0.6, 41, dtype=np.float32), (20, 41)))
     np.testing.assert_allclose(fast.erode_within_surface(slope, 4)[:, 4:], slope[:, :-4], atol=1e-6)
     step = jnp.where(jnp.arange(40)[None] < 20, 0.4, 1.2) * jnp.ones((20, 1))

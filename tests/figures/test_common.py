@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from dpdefocus import figures
-from dpdefocus.figures import common as plots_room
 
 matplotlib.use("agg")
 
@@ -19,12 +18,11 @@ def image():
     return np.random.default_rng(0).uniform(0, 1, (60, 80)).astype(np.float32)
 
 
-def test_reduction_for_the_screen_is_a_mean_over_blocks(monkeypatch):
-    monkeypatch.setattr(plots_room, "SCREEN", 4)
+def test_reduction_for_the_screen_is_a_mean_over_blocks():
     image = np.arange(35, dtype=np.float32).reshape(5, 7)
     expected = [[image[2 * y : 2 * y + 2, 2 * x : 2 * x + 2].mean() for x in range(3)] for y in range(2)]
-    np.testing.assert_allclose(figures.for_screen(image), expected)
-    np.testing.assert_array_equal(figures.for_screen(image[:, :4]), image[:, :4])
+    np.testing.assert_allclose(figures.for_screen(image, 4), expected)
+    np.testing.assert_array_equal(figures.for_screen(image[:, :4], 4), image[:, :4])
 
 
 def test_most_different_window_is_found_wherever_it_lies(image):

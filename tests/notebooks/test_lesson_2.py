@@ -45,8 +45,9 @@ def test_the_first_attempt_is_graded_and_found_wanting(lesson):
 def test_a_calibrated_kernel_that_fails_its_grade_stops_the_lesson(lesson, tmp_path):
     """The first cells, and the last one on a kernel that is shifted by a pixel."""
     kept = code_cells(lesson)[:3]
-    source = "kernel = np.asarray(lens.half_discs().kernels([5.0], 15))[0, 0, 0, 0]\n"
-    source += "assert all(kernel_fit.grade(np.roll(kernel, 1, 1), kernel).values())"
+    source = "from dpdefocus import calibration as wing, optics\n"
+    source += "kernel = np.asarray(optics.half_discs().kernels([5.0], 15))[0, 0, 0, 0]\n"
+    source += "assert all(wing.grade(np.roll(kernel, 1, 1), kernel).values())"
     kept.append(nbformat.v4.new_code_cell(source, execution_count=4))
     path = tmp_path / "broken.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=kept, metadata=lesson.metadata), path)

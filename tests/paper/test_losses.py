@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from edge_margin import with_margin
 from scipy.ndimage import convolve
 
 from dpdefocus import paper
@@ -27,9 +28,7 @@ def uniform(*shape, seed=0):
 def test_local_variance_is_that_of_the_window():
     images = uniform(3, 7, 9)
     expected = [variance(image.astype(np.float64)) for image in images]
-    np.testing.assert_allclose(
-        paper.local_variance(paper.with_margin(jnp.asarray(images))), expected, atol=1e-6
-    )
+    np.testing.assert_allclose(paper.local_variance(with_margin(jnp.asarray(images))), expected, atol=1e-6)
 
 
 def test_local_variance_gradient_by_finite_differences():

@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from edge_margin import with_margin
 
 from dpdefocus import paper
 from dpdefocus.optics.mpi import composite, transmittance
@@ -53,7 +54,7 @@ def whole_objective(intensity_logits, alpha_logits, observed, kernels, scene):
     shares = transmittance(alphas)
 
     def variance(images):
-        return paper.local_variance(paper.with_margin(images))
+        return paper.local_variance(with_margin(images))
 
     sharp = variance(scene.gain * (shares * intensities).sum(0, keepdims=True))[0]
     roots = paper.root(alphas), paper.root(shares)

@@ -6,7 +6,7 @@ import pytest
 
 from dpdefocus import optics, paper, proof
 from dpdefocus.data.capture import Calibration, Capture
-from dpdefocus.fast.defocus import REACH
+from dpdefocus.fast.settings import FAST
 from dpdefocus.optics.blended_tiles import Overlap
 from dpdefocus.optics.kernels import kernel_reach, scaled_spectra
 
@@ -35,7 +35,7 @@ def plane(kernels, variance, seed=0):
 
 def found(views, kernels, ratio):
     """Energies on the tiles that `plane_maps` takes, so that one compiled program serves all tests."""
-    reach = kernel_reach(jnp.asarray(kernels), REACH)
+    reach = kernel_reach(jnp.asarray(kernels), FAST.reach)
     overlap = Overlap(LENGTH, LENGTH, 2, 2, margin=int(np.ceil(2 * reach * SIZES[-1])))
     return proof.plane_energies(
         jnp.asarray(views), jnp.asarray(kernels), jnp.asarray(SIZES), ratio, overlap, int(np.ceil(reach)), 4.0

@@ -3,6 +3,7 @@
 import re
 import shutil
 import sys
+from functools import partial
 
 import nbformat
 import numpy as np
@@ -342,7 +343,8 @@ def test_command_builds_the_site_of_the_project_that_it_is_run_in(tmp_path, monk
     monkeypatch.setattr(site_room, "open_capture", lambda seed: (capture, None, truth))
     monkeypatch.setattr(site_room, "solve", lambda *_, preset: presets.append(preset) or solved)
     method = Baseline("a method", "", "nothing", lambda *_: Estimate(None, views[1]))
-    monkeypatch.setattr(site_room, "BASELINES", {"identity": None, "method": method})
+    pictures = partial(site.solved_pictures, {"identity": None, "method": method})
+    monkeypatch.setattr(site_room, "solved_pictures", pictures)
     monkeypatch.setattr(site_room, "project_repository", lambda: "https://github.com/owner/name")
     monkeypatch.chdir(ROOT)
     assert main(["site", "--out-dir", str(tmp_path)]) == 0 and presets == ["classroom"]
