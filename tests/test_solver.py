@@ -88,7 +88,8 @@ def test_what_is_no_preset_is_refused(demo, preset, monkeypatch):
         ("deconvolution.nearer", [1]),
     ],
 )
-def test_settings_that_cannot_be_used_are_told_when_they_are_made(name, value):
+def test_settings_that_cannot_be_used_are_told_when_they_are_made(name, value, monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
     with pytest.raises(InputError, match=rf"{name}: found .*, expected"):
         adjust(CLASSROOM, {name: value})
 

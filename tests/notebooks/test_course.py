@@ -258,8 +258,8 @@ def test_a_changed_text_is_told():
 
 def test_a_run_that_changes_raises_in_a_slider_or_costs_too_much_is_told(tmp_path):
     """One copy with every fault: a number, a slider's callback, memory, time."""
-    slider = "from dpdefocus import widgets\nx = widgets.Control('x', (1, 2))\n"
-    slider += "widgets.explore(lambda x: 1 / 0, {'x': x}, '', '')"
+    slider = "from dpdefocus import figures\nx = figures.Control('x', (1, 2))\n"
+    slider += "figures.explore(lambda x: 1 / 0, {'x': x}, '', '')"
     greedy = (
         "import os\nimport numpy as np\n"
         "assert len(getattr(os, 'sched_getaffinity', lambda _: ())(0)) <= 2\n"

@@ -72,7 +72,9 @@ def whole_objective(intensity_logits, alpha_logits, observed, kernels, scene):
 
 def apart(script, **environment):
     """A process of its own that runs a script, which may import these tests."""
-    paths = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[2] / "benchmarks")])
+    tests = Path(__file__).parents[1]
+    folders = Path(__file__).parent, tests, tests.parent / "benchmarks"
+    paths = os.pathsep.join(map(str, folders))
     return {
         "args": [sys.executable, "-c", textwrap.dedent(script)],
         "env": {**os.environ, "PYTHONPATH": paths, "DPDEFOCUS_BATCH": "1", **environment},

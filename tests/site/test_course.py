@@ -13,7 +13,7 @@ from lesson_checks import LESSONS, ROOT
 
 from dpdefocus import site
 from dpdefocus.__main__ import main
-from dpdefocus.baselines.methods import Baseline, Estimate
+from dpdefocus.baselines.methods import BASELINES, Baseline, Estimate
 from dpdefocus.data.capture import Capture, GroundTruth
 from dpdefocus.data.result import Result
 from dpdefocus.site import course as site_room
@@ -343,7 +343,7 @@ def test_command_builds_the_site_of_the_project_that_it_is_run_in(tmp_path, monk
     monkeypatch.setattr(site_room, "open_capture", lambda seed: (capture, None, truth))
     monkeypatch.setattr(site_room, "solve", lambda *_, preset: presets.append(preset) or solved)
     method = Baseline("a method", "", "nothing", lambda *_: Estimate(None, views[1]))
-    pictures = partial(site.solved_pictures, {"identity": None, "method": method})
+    pictures = partial(site.solved_pictures, {"identity": BASELINES["identity"], "method": method})
     monkeypatch.setattr(site_room, "solved_pictures", pictures)
     monkeypatch.setattr(site_room, "project_repository", lambda: "https://github.com/owner/name")
     monkeypatch.chdir(ROOT)
