@@ -3,11 +3,11 @@
     python benchmarks/stamp.py --reason "rooms moved; results of three captures bit-identical"
     python benchmarks/stamp.py --reason "..." benchmarks/table_pixel4.json
 
-Only for a change of code that was shown to change no result, bit by bit. Every run in the records (all
-committed ones, if none is named) gets the digest of today's code, the settings that made it under the names
-that they have today, and a note with the date and the reason, ``stamped``. Scores, seconds, versions and
-machine stay as they were measured. Whoever cannot show that results are the same measures again, with
-``--renew``.
+Only for a change of code that was shown to change no result, bit by bit, or by no more than rounding: then
+the reason says by how much. Every run in the records (all committed ones, if none is named) gets the digest
+of today's code, the settings that made it under the names that they have today, and a note with the date and
+the reason, ``stamped``. Scores, seconds, versions and machine stay as they were measured. Whoever cannot show
+that results are the same measures again, with ``--renew``.
 """
 
 import argparse
