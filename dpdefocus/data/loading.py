@@ -59,14 +59,14 @@ def load_calibration(
     sheets = [folder / f"white_sheet_{view}.png" for view in VIEWS]
     if not any(sheet.exists() for sheet in sheets):
         return Calibration(np.stack(kernels, axis=2))
+    check_levels(black_level, white_level)
     raws = [read_raw(sheet, "a white sheet") for sheet in sheets]
     for sheet, raw in zip(sheets, raws, strict=True):
-        check_levels(black_level, white_level)
-        if (raw >= white_level).mean() > CLIPPED_SHARE:
+        clipped = (raw >= white_level).mean()
+        if clipped > CLIPPED_SHARE:
             raise InputError(
-                f"{sheet}: {(raw >= white_level).mean():.1%} of the pixels reach the white level "
-                f"{white_level}; expected at most {CLIPPED_SHARE:.1%}. Expose the sheet less, or check "
-                "white_level"
+                f"{sheet}: {clipped:.1%} of the pixels reach the white level {white_level}; expected at most "
+                f"{CLIPPED_SHARE:.1%}. Expose the sheet less, or check white_level"
             )
     white = [linear(raw, black_level, white_level) for raw in raws]
     check_same_shape(sheets, white)
@@ -92,7 +92,6 @@ def save_calibration(
     names = [f"blur_kernels_{view}.npy" for view in VIEWS]
     if calibration.white is not None:
         names += [f"white_sheet_{view}.png" for view in VIEWS]
-    if calibration.white is not None:
         ceiling = (white_level - black_level) / white_level
         if calibration.white.max() > ceiling:
             raise InputError(

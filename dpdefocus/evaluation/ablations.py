@@ -23,6 +23,7 @@ from dpdefocus.evaluation.metrics import score
 from dpdefocus.fast.deconvolution import tile_margin
 from dpdefocus.fast.defocus import DefocusEstimate, estimate_defocus
 from dpdefocus.fast.layers import layer_scales, layer_weights
+from dpdefocus.fast.noise import NoiseModel
 from dpdefocus.fast.settings import FastSettings
 from dpdefocus.fast.solve import Steps, solve_fast
 from dpdefocus.paper.settings import PublishedSettings
@@ -60,9 +61,15 @@ FULL = Ablation("full")
 # --- steps of the pipeline as they are with a part left out ---
 
 
-def estimate_without_interpolation(views, kernels, settings: FastSettings, *others) -> DefocusEstimate:
-    """The defocus map rounded to the sizes that were tried."""
-    found = estimate_defocus(views, kernels, settings, *others)
+def estimate_without_interpolation(
+    views: Float[Array, "views height width"],
+    kernels: Float[Array, "rows cols views kernel kernel"],
+    settings: FastSettings,
+    name: str,
+    noise: NoiseModel | None,
+) -> DefocusEstimate:
+    """`estimate_defocus`, its map rounded to the sizes that were tried."""
+    found = estimate_defocus(views, kernels, settings, name, noise)
     tried = settings.energy
     step = (tried.farthest - tried.nearest) / (tried.hypotheses - 1)
     return found._replace(defocus=tried.nearest + step * jnp.round((found.defocus - tried.nearest) / step))
