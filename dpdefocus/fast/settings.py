@@ -1,4 +1,4 @@
-"""Every constant that shapes the default solution, with its unit, step by step. Nothing belongs to one scene.
+"""The constants of the default solution, with their units, step by step. Nothing belongs to one scene.
 
 Units: sizes are defocus sizes, in units of the calibrated kernels; light is in units of twice the views' mean
 (mean 0.5), energies in its square; "reduced" pixels are those of the views on which sizes are found.
