@@ -38,8 +38,9 @@ from dpdefocus import evaluation, optics, support
 from dpdefocus.captures import SYNTHETIC, Opened, open_capture
 from dpdefocus.data.result import current_versions
 from dpdefocus.optics.tiled_blur import group_size
+from dpdefocus.optics.tiled_losses import SHARES, devices
 from dpdefocus.optics.tiling import Tiling, tiling_of
-from dpdefocus.paper.objective import SHARES, Scene, devices, scene_of, value_and_gradient
+from dpdefocus.paper.objective import Scene, scene_of, value_and_gradient
 from dpdefocus.paper.optimise import fit_published, start
 from dpdefocus.paper.settings import HAND_SETTINGS, PublishedSettings
 from dpdefocus.solver import PRESETS, solve
@@ -166,7 +167,7 @@ def paper_history(opened: Opened, iterations: int) -> list[tuple[float, dict]]:
     settings = settings.for_frame(opened.capture.views.shape[1])
     history, began = [], time.perf_counter()
 
-    def watch(intensities, alphas):
+    def watch(intensities, alphas, _):
         nonlocal began
         elapsed = time.perf_counter() - began
         sharp, defocus = optics.all_in_focus(intensities, alphas), optics.defocus_map(alphas, settings.scales)

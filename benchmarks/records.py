@@ -7,11 +7,12 @@ the code differs, with ``--renew``: most changes of code change no score, and so
 """
 
 import ast
+import functools
 import hashlib
 import json
 import platform
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,13 +73,12 @@ def code_of(*rooms: str, package: Path = PACKAGE) -> str:
 
     Comments, docstrings and the layout of lines do not count. Arguments and errors as of `rooms_behind`.
     """
-    modules = rooms_behind(*rooms, package=package)
-    code = sorted((room, ast.unparse(_without_docstrings(tree))) for room, tree in modules.items())
+    code = sorted((room, _code(source)) for room, source in rooms_behind(*rooms, package=package).items())
     return hashlib.sha256(json.dumps(code).encode()).hexdigest()[:16]
 
 
-def rooms_behind(*rooms: str, package: Path = PACKAGE) -> dict[str, ast.Module]:
-    """Some rooms, and every room of the library that they import, and so on: name -> parsed source.
+def rooms_behind(*rooms: str, package: Path = PACKAGE) -> dict[str, str]:
+    """Some rooms, and every room of the library that they import, and so on: name -> source.
 
     Args:
         rooms: dotted names within the library, such as ``"fast.solve"`` or ``"solver"``.
@@ -90,13 +90,14 @@ def rooms_behind(*rooms: str, package: Path = PACKAGE) -> dict[str, ast.Module]:
     for room in rooms:
         if not _file(room, package).is_file():
             raise InputError(f"rooms: found {room!r}, expected a room of the library such as 'fast.solve'")
-    found: dict[str, ast.Module] = {}
+    found: dict[str, str] = {}
     waiting = list(rooms)
     while waiting:
         room = waiting.pop()
         if room not in found:
-            found[room] = ast.parse(_file(room, package).read_text(encoding="utf-8"))
-            waiting += _imported_rooms(found[room], package)
+            found[room] = _file(room, package).read_text(encoding="utf-8")
+            names = _names_used(found[room])
+            waiting += filter(None, (room_of(name, package) for name in names))
     return found
 
 
@@ -104,9 +105,19 @@ def _file(room: str, package: Path) -> Path:
     return package / f"{room.replace('.', '/')}.py"
 
 
-def _imported_rooms(tree: ast.Module, package: Path) -> Iterator[str]:
-    """The rooms that a module imports anywhere in it, or reaches through a wing: ``data.load_pixel4``."""
-    stands_for = {}
+# Both by source text, since records share most rooms.
+@functools.cache
+def _code(source: str) -> str:
+    """A source without comments, docstrings and the layout of its lines."""
+    return ast.unparse(_without_docstrings(ast.parse(source)))
+
+
+@functools.cache
+def _names_used(source: str) -> frozenset[str]:
+    """Dotted names within the library that a source imports anywhere, or reaches through a wing, such as
+    ``data.load_pixel4``.
+    """
+    tree, stands_for = ast.parse(source), {}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
             stands_for |= {each.asname or each.name: f"{node.module}.{each.name}" for each in node.names}
@@ -116,12 +127,8 @@ def _imported_rooms(tree: ast.Module, package: Path) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute):
             first, _, rest = ast.unparse(node).partition(".")
-            names += [f"{stands_for.get(first, first)}.{rest}"]
-    for name in names:
-        package_name, _, inner = name.partition(".")
-        room = room_of(inner, package) if package_name == NAME else None
-        if room:
-            yield room
+            names.append(f"{stands_for.get(first, first)}.{rest}")
+    return frozenset(name.partition(".")[2] for name in names if name.partition(".")[0] == NAME)
 
 
 def room_of(name: str, package: Path = PACKAGE) -> str | None:

@@ -56,12 +56,16 @@ class Opened:
 
 
 def page_problems(browser, path: Path, keyboard: bool = True) -> list[str]:
-    """What keeps a page from being read narrow, by keyboard (if asked for), by ear, or without a network."""
+    """What keeps a page from being read narrow, by keyboard, by ear, or without a network.
+
+    With `keyboard` the page is gone through tab by tab, which takes seconds; without, links and controls are
+    only asked whether they are stops.
+    """
     with Opened(browser, path) as opened:
         page = opened.page
         # All that is folded is looked at, too.
         page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
-        found = _keyboard_problems(page) if keyboard else []
+        found = _keyboard_problems(page) if keyboard else _stop_problems(page)
         found += _layout_problems(page) + _description_problems(page)
         return found + _slider_problems(page) + opened.complaints
 
@@ -123,6 +127,15 @@ def _slider_problems(page):
         if moved == told or texts != int(greatest) + 1 or pictures < 2:
             found.append(f"a slider that changes nothing: {told}")
     return found
+
+
+def _stop_problems(page):
+    """Controls and links that are no stops of the tab key."""
+    return page.evaluate(
+        """() => [...document.querySelectorAll('a[href], input, select, summary')]
+          .filter((each) => each.tabIndex < 0 || each.disabled)
+          .map((each) => 'the keyboard passes over ' + each.outerHTML.slice(0, 80))"""
+    )
 
 
 def _keyboard_problems(page):

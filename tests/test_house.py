@@ -63,11 +63,16 @@ def test_every_dependency_has_a_range_and_the_bad_jax_is_left_out():
             assert "0.10.1" in requirement.specifier and "0.10.2" not in requirement.specifier
 
 
+@pytest.fixture(scope="module")
+def distributions():
+    """Package -> distributions that hold it; looking through all that is installed takes a while."""
+    return packages_distributions()
+
+
 @pytest.mark.parametrize("room", ROOMS, ids=name_of)
-def test_room_imports_what_is_declared_and_only_figures_draw(room):
+def test_room_imports_what_is_declared_and_only_figures_draw(room, distributions):
     texts = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"].get("cluster", [])]
     declared = {canonicalize_name(Requirement(text).name) for text in texts}
-    distributions = packages_distributions()
     for name in imported(room):
         package = name.partition(".")[0]
         if package != "dpdefocus" and package not in sys.stdlib_module_names:

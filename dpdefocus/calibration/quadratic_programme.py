@@ -126,6 +126,7 @@ def first_guess(cells: int, views: int, size: int) -> Float[Array, "cells views 
     return jnp.broadcast_to(bump / bump.sum(), (cells, views, size, size))
 
 
+@jax.jit
 def blurred(
     cells: Cells, kernels: Float[Array, "cells views size size"]
 ) -> Float[Array, "cells views height width"]:
@@ -137,6 +138,7 @@ def blurred(
     return whole[..., first : first + height, first : first + width]
 
 
+@partial(jax.jit, static_argnames="size")
 def blurred_adjoint(
     cells: Cells, residual: Float[Array, "cells views height width"], size: int
 ) -> Float[Array, "cells views size size"]:
@@ -150,6 +152,7 @@ def blurred_adjoint(
     return jnp.fft.irfft2(spectrum, window)[..., :size, :size]
 
 
+@jax.jit
 def energy_and_gradient(
     cells: Cells, kernels: Float[Array, "cells views size size"], weights: Weights
 ) -> tuple[Float[Array, "cells views"], Float[Array, "cells views size size"]]:
@@ -210,6 +213,7 @@ def _squared_radius(size: int) -> Float[Array, "1 1 size size"]:
     return (squared / squared.max())[None, None]
 
 
+@jax.jit
 def project(kernels: Float[Array, "cells views size size"]) -> Float[Array, "cells views size size"]:
     """The nearest kernels that are at least zero, sum to one, and are zero on their rim.
 
@@ -256,7 +260,9 @@ def minimise(
     the least energy, and stops the iteration.
     """
     weights = Weights(*(jnp.float32(weight) for weight in weights))
-    step = 1 / _curvature(cells, weights, start.shape[-1])
+    # Given to the program: XLA would work out a constant one number by number while it compiles.
+    vector = jax.random.normal(jax.random.key(0), start.shape)
+    step = 1 / _curvature(cells, weights, vector)
     state = start, start, jnp.ones(start.shape[:2])
     worst = np.inf
     with progress(range(STRIDE, most_iterations + 1, STRIDE), description) as bar:
@@ -291,9 +297,11 @@ def _iterate(
     return state, energy, jnp.maximum(gap, 0)
 
 
-@partial(jax.jit, static_argnames="size")
-def _curvature(cells: Cells, weights: Weights, size: int) -> Float[Array, "cells views"]:
-    """Largest eigenvalue of the energy's second derivative, by power iteration."""
+@jax.jit
+def _curvature(
+    cells: Cells, weights: Weights, vector: Float[Array, "cells views size size"]
+) -> Float[Array, "cells views"]:
+    """Largest eigenvalue of the energy's second derivative, by power iteration from a random vector."""
     linear = cells._replace(target=jnp.zeros_like(cells.target))
     quadratic = weights._replace(compactness=jnp.zeros(()))
 
@@ -301,8 +309,7 @@ def _curvature(cells: Cells, weights: Weights, size: int) -> Float[Array, "cells
         length = jnp.sqrt((vector**2).sum((-2, -1), keepdims=True))
         return energy_and_gradient(linear, vector / length, quadratic)[1]
 
-    shape = (*cells.target.shape[:2], size, size)
-    vector = jax.lax.fori_loop(0, POWER_ITERATIONS, multiply, jax.random.normal(jax.random.key(0), shape))
+    vector = jax.lax.fori_loop(0, POWER_ITERATIONS, multiply, vector)
     return jnp.sqrt((vector**2).sum((-2, -1)))
 
 

@@ -227,6 +227,7 @@ def _window_means(tile: int, core: int, deviation: float | Float[Array, ""]) -> 
     return window / window.sum(1, keepdims=True)
 
 
+@partial(jax.jit, static_argnames=("shape", "splitting", "prior"))
 def sparse_deconvolution(
     spectra: Complex[Array, "*n views h half"],
     kernels: Complex[Array, "*n views h half"],

@@ -46,6 +46,7 @@ def local_minimum(image: Float[Array, "height width"], radius: int) -> Float[Arr
     return jax.lax.reduce_window(along, jnp.inf, jax.lax.min, (1, size), (1, 1), "SAME")
 
 
+@partial(jax.jit, static_argnames="side")
 def block_means(images: Float[Array, "*n height width"], side: int) -> Float[Array, "*n h w"]:
     """Means over blocks of pixels; the last row and column repeat to a multiple of a block's side."""
     height, width = images.shape[-2:]
@@ -79,6 +80,7 @@ def double_bilinear(image: Float[Array, "*n height width"], axis: int) -> Float[
     return jnp.moveaxis(doubled, -1, axis)
 
 
+@jax.jit
 def double(image: Float[Array, "*n height width"]) -> Float[Array, "*n h w"]:
     """Each pixel twice along both axes."""
     return jnp.repeat(jnp.repeat(image, 2, axis=-2), 2, axis=-1)

@@ -53,6 +53,7 @@ def edge_weights(
     return jnp.exp(-dy / contrast) + least_smoothness, jnp.exp(-dx / contrast) + least_smoothness
 
 
+@jax.jit
 def truncated_linear_message(
     cost: Float[Array, "labels n"], weight: Float[Array, " n"], truncation: float | Float[Array, ""]
 ) -> Float[Array, "labels n"]:

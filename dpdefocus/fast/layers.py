@@ -15,6 +15,7 @@ from dpdefocus.fast.images import local_minimum
 from dpdefocus.fast.settings import FastSettings, LayerSettings
 
 
+@partial(jax.jit, static_argnames=("radius", "depth_gap"))
 def dilate_fronts(
     defocus: Float[Array, "height width"], radius: int, depth_gap: float = LayerSettings.depth_gap
 ) -> Float[Array, "height width"]:
@@ -28,6 +29,7 @@ def dilate_fronts(
     return jnp.where(defocus - nearest > depth_gap, nearest, defocus)
 
 
+@partial(jax.jit, static_argnames=("radius", "depth_gap"))
 def erode_within_surface(
     defocus: Float[Array, "height width"], radius: int, depth_gap: float = LayerSettings.depth_gap
 ) -> Float[Array, "height width"]:

@@ -66,6 +66,7 @@ def remove_occluders(
     return jax.lax.map(without, (reached, own))
 
 
+@partial(jax.jit, static_argnames="side")
 def texture(
     means: Float[Array, "views h w"],
     squares: Float[Array, "views h w"],
@@ -100,6 +101,7 @@ def _dilated(
     return jax.lax.fori_loop(0, steps.max().astype(int), grow, blocks)
 
 
+@jax.jit
 def fill(
     images: Float[Array, "*n height width"], known: Float[Array, "height width"]
 ) -> Float[Array, "*n height width"]:

@@ -28,6 +28,7 @@ def noise_to_signal(
     return prior.level * (1 + (fy[:, None] ** 2 + fx[None] ** 2) / prior.corner**2)
 
 
+@jax.jit
 def wiener_estimate(
     spectra: Complex[Array, "*n views h w"],
     kernels: Complex[Array, "*n views h w"],
@@ -37,6 +38,7 @@ def wiener_estimate(
     return (jnp.conj(kernels) * spectra).sum(-3) / _denominator(kernels, ratio)
 
 
+@jax.jit
 def hypothesis_energy(
     spectra: Complex[Array, "*n views h w"],
     kernels: Complex[Array, "*n views h w"],
@@ -57,6 +59,7 @@ def crossed_views(
     return spectra * kernels[..., ::-1, :, :] * scale[..., None, :, :]
 
 
+@jax.jit
 def cross_residual(
     spectra: Complex[Array, "*n views h w"],
     kernels: Complex[Array, "*n views h w"],

@@ -2,8 +2,8 @@
 
 Rooms: `lens` (thin lens: size of the blur), `pupil` (the half-apertures and their kernels), `kernels`
 (calibrated kernels at every size), `kernel_models` (parametric kernels), `aberration` (error of resized
-kernels), `tiling` and `tiled_blur` (one kernel per cell), `blended_tiles` (kernels that change smoothly),
-`mpi` (the multiplane image: (1), (2), (14), (15), (17)).
+kernels), `tiling`, `tiled_blur` and `tiled_losses` (one kernel per cell), `blended_tiles` (kernels that
+change smoothly), `mpi` (the multiplane image: (1), (2), (14), (15), (17)).
 
 Axes: layers come first, **back to front**; then views (left, right), height, width. Units: pixels; dioptres
 for inverse depth; defocus sizes in units of the calibrated kernels, unless stated otherwise.

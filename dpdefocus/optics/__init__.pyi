@@ -63,6 +63,15 @@ from .tiled_blur import (
     mpi_tiles as mpi_tiles,
     tile_spectra as tile_spectra,
 )
+from .tiled_losses import (
+    SHARES as SHARES,
+    Group as Group,
+    devices as devices,
+    share_scene as share_scene,
+    share_spectra as share_spectra,
+    state_shares as state_shares,
+    sum_over_tiles as sum_over_tiles,
+)
 from .tiling import (
     Tiling as Tiling,
     add_windows as add_windows,

@@ -17,7 +17,7 @@ Units  shift in pixels; natural logarithms of the radius in pixels and of edge a
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import jax
@@ -73,6 +73,7 @@ class FieldModel:
         return np.asarray(model_kernels(jnp.asarray(self.parameters(positions), jnp.float32), size))
 
 
+@partial(jax.jit, static_argnames="size")
 def model_kernels(
     parameters: Float[Array, "*n parameters"], size: int
 ) -> Float[Array, "*n views=2 size size"]:

@@ -14,6 +14,7 @@ from jaxtyping import Array, Complex, Float
 from dpdefocus.support.errors import InputError
 
 
+@jax.jit
 def scale_kernels(
     kernels: Float[Array, "rows cols views kernel kernel"], scales: Float[Array, " layers"]
 ) -> Float[Array, "layers rows cols views kernel kernel"]:
@@ -62,6 +63,7 @@ def _resampling(scales: Float[Array, " layers"], size: int) -> Float[Array, "lay
     return jnp.where(in_focus[:, None, None], delta, weights)
 
 
+@jax.jit
 def scaled_spectra(
     kernels: Float[Array, "*cells views kernel kernel"],
     scale: Float[Array, ""],

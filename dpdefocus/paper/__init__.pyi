@@ -23,7 +23,6 @@ from .losses import (
 from .objective import (
     LOSSES as LOSSES,
     Scene as Scene,
-    devices as devices,
     scene_of as scene_of,
     value_and_gradient as value_and_gradient,
 )

@@ -4,9 +4,7 @@ Axes: layers first, back to front, then views (left, right) where there are two,
 pixels. The parameters are logits of intensities and alphas; the farthest layer's alpha is one, its logit
 +inf. Losses come in the order of ``LOSSES``, weighted.
 
-The pass goes over the kernel grid's tiles, a group of tiles at a time, and only the parameters, their
-gradient and the kernels' spectra are ever held for the whole image. Where JAX has several devices, each
-takes its share of the tiles, and of the layers where these are computed one by one.
+The pass over the tiles is that of `tiled_losses`.
 """
 
 from functools import partial
@@ -14,14 +12,13 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Complex, Float
 
 from dpdefocus.data.capture import MIDDLE_GREY
 from dpdefocus.optics.mpi import transmittance, visibility
-from dpdefocus.optics.tiled_blur import BlurredMPI, group_size, kernels_by_tile, mpi_tiles, tile_spectra
-from dpdefocus.optics.tiling import Tiling, add_windows, margins, pad, pad_adjoint, tiles, windows
+from dpdefocus.optics.tiled_blur import BlurredMPI, mpi_tiles
+from dpdefocus.optics.tiled_losses import Group, share_scene, share_spectra, sum_over_tiles
+from dpdefocus.optics.tiling import Tiling, margins, pad, tiles
 from dpdefocus.paper import losses
 from dpdefocus.paper.bias import bias_correction
 from dpdefocus.paper.settings import LossSettings
@@ -45,26 +42,6 @@ class Scene(NamedTuple):
     weights: Float[Array, " losses"]
 
 
-SHARES = "shares"  # the axis of the devices, among which tiles and layers are shared out
-
-
-def devices(layers: int, tiling: Tiling) -> Mesh:
-    """As many of JAX's devices as tiles and layers can be shared out among evenly.
-
-    A CPU counts as one device unless `share_among_cores` was called: XLA computes the transforms on all
-    cores, but nearly all else on one for each device.
-    """
-    found = jax.devices()
-    most = max(n for n in range(1, len(found) + 1) if layers % n == 0 and tiling.tiles % n == 0)
-    return Mesh(np.array(found[:most]), (SHARES,))
-
-
-def _scene_shares():
-    """How a scene is shared out: the spectra by their tiles."""
-    whole = PartitionSpec()
-    return Scene(whole, whole, PartitionSpec(SHARES), whole, whole, whole)
-
-
 @partial(jax.jit, static_argnames=("tiling",))
 def scene_of(
     observed: Float[Array, "views height width"],
@@ -75,25 +52,17 @@ def scene_of(
     tiling: Tiling,
 ) -> Scene:
     """The scene of two views divided by their common maximum, and of kernels at the layers' sizes."""
-    mesh, by_tile = devices(kernels.shape[0], tiling), PartitionSpec(SHARES)
-    spectra = jax.shard_map(
-        partial(tile_spectra, tiling=tiling), mesh=mesh, in_specs=by_tile, out_specs=by_tile, check_vma=False
-    )
     mean = observed.mean()
     whole = jnp.ones((1, tiling.height, tiling.width))
     scene = Scene(
         observed=pad(observed, tiling),
         inside=jnp.pad(whole, [(0, 0), *margins(tiling)]),
-        spectra=spectra(kernels_by_tile(kernels)),
+        spectra=share_spectra(kernels, tiling),
         bias=bias_correction(kernels, mean, noise_variance, prior),
         gain=MIDDLE_GREY / mean,
         weights=weights,
     )
-    return jax.tree.map(
-        lambda array, share: jax.lax.with_sharding_constraint(array, NamedSharding(mesh, share)),
-        scene,
-        _scene_shares(),
-    )
+    return share_scene(scene, kernels.shape[0], tiling)
 
 
 def _view_losses(
@@ -112,13 +81,19 @@ def _view_losses(
     )
 
 
-def _group_losses(intensities, alphas, first, own_first, scene: Scene, tiling, constants):
-    """The weighted losses of the group of tiles from number ``first`` on, summed over its pixels, and
-    their total, of the windows of intensities and alphas. The scene's spectra have it at ``own_first``.
-    """
-    group = alphas.shape[1]
-    observed, inside = tiles(scene.observed, first, group, tiling), tiles(scene.inside, first, group, tiling)
-    (intensities, alphas), *blurred = mpi_tiles(intensities, alphas, scene.spectra, own_first, tiling)
+def _group_losses(
+    intensities: Float[Array, "layers group window_height window_width"],
+    alphas: Float[Array, "layers group window_height window_width"],
+    group: Group,
+    scene: Scene,
+    tiling: Tiling,
+    constants: LossSettings,
+) -> tuple[Float[Array, ""], Float[Array, " losses"]]:
+    """The weighted losses of a group of tiles, summed over its pixels: their total, and each of them."""
+    observed, inside = (
+        tiles(each, group.first, alphas.shape[1], tiling) for each in (scene.observed, scene.inside)
+    )
+    (intensities, alphas), *blurred = mpi_tiles(intensities, alphas, scene.spectra, group.own_first, tiling)
     left, right = (_view_losses(*view, scene, constants) for view in zip(blurred, observed, strict=True))
     of_views = scene.gain * 0.5 * (left + right)
 
@@ -154,48 +129,5 @@ def value_and_gradient(
     """The five weighted losses (42), means over the pixels, and the gradient of their sum to both sets of
     logits.
     """
-    mesh = devices(intensity_logits.shape[0], tiling)
-    of_device = partial(
-        _device_value_and_gradient, tiling=tiling, share=tiling.tiles // mesh.size, constants=constants
-    )
-    by_layer = PartitionSpec(SHARES)
-    return jax.shard_map(
-        of_device,
-        mesh=mesh,
-        in_specs=(by_layer, by_layer, _scene_shares()),
-        out_specs=(PartitionSpec(), (by_layer, by_layer)),
-        check_vma=False,
-    )(intensity_logits, alpha_logits, scene)
-
-
-def _device_value_and_gradient(intensity_logits, alpha_logits, scene, tiling, share, constants):
-    """A device's part of ``value_and_gradient``: its ``share`` of the tiles, and the logits of its layers."""
-    padded = [
-        jax.lax.all_gather(pad(jax.nn.sigmoid(logits), tiling), SHARES, tiled=True)
-        for logits in (intensity_logits, alpha_logits)
-    ]
-    group = min(group_size(tiling), share)
-    of_group = jax.value_and_grad(_group_losses, argnums=(0, 1), has_aux=True)
-
-    def step(carry, own_first):
-        gradients, terms = carry
-        first = jax.lax.axis_index(SHARES) * share + own_first
-        windowed = [windows(each, first, group, tiling) for each in padded]
-        (_, more), to_windows = of_group(*windowed, first, own_first, scene, tiling, constants)
-        gradients = [
-            add_windows(gradient, to_window, first, tiling)
-            for gradient, to_window in zip(gradients, to_windows, strict=True)
-        ]
-        return (gradients, terms + more), None
-
-    start = [jnp.zeros_like(each) for each in padded], jnp.zeros(len(LOSSES))
-    (gradients, terms), _ = jax.lax.scan(step, start, jnp.arange(0, share, group))
-    pixels = tiling.height * tiling.width
-
-    def to_logits(gradient, logits):
-        of_own_layers = jax.lax.psum_scatter(gradient, SHARES, tiled=True)
-        value = jax.nn.sigmoid(logits)
-        return pad_adjoint(of_own_layers, tiling) * (value * (1 - value) / pixels)
-
     logits = intensity_logits, alpha_logits
-    return jax.lax.psum(terms, SHARES) / pixels, tuple(map(to_logits, gradients, logits))
+    return sum_over_tiles(_group_losses, len(LOSSES), logits, scene, tiling, constants)

@@ -9,7 +9,7 @@ import hashlib
 import json
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import pairwise
@@ -20,12 +20,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Int
 
 from dpdefocus.optics.kernels import scale_kernels
+from dpdefocus.optics.tiled_losses import state_shares
 from dpdefocus.optics.tiling import Tiling, tiling_of
-from dpdefocus.paper.objective import LOSSES, SHARES, Scene, devices, scene_of, value_and_gradient
+from dpdefocus.paper.objective import LOSSES, Scene, scene_of, value_and_gradient
 from dpdefocus.paper.settings import LossSettings, PublishedSettings, Schedule
 from dpdefocus.support.errors import InputError
 from dpdefocus.support.files import replacing, writable_folder
@@ -60,6 +60,10 @@ def _adam(schedule: Schedule) -> optax.GradientTransformation:
     return optax.adam(optax.exponential_decay(schedule.first_rate, schedule.iterations, decay))
 
 
+# A warm start keeps intensities and alphas this far from 0 and 1, where logits have no slope.
+MOST_CERTAIN = 0.995
+
+
 def start(observed_mean: Float[Array, ""], layers: int, tiling: Tiling, settings: PublishedSettings) -> State:
     """All intensities at the observed mean, and ``α_i = 1/i``, which makes all layers equally visible."""
     shape = (layers, tiling.height, tiling.width)
@@ -74,10 +78,16 @@ def start(observed_mean: Float[Array, ""], layers: int, tiling: Tiling, settings
     return State(logits, _adam(settings.schedule).init(logits), jnp.array(0))
 
 
-def _state_shares(state: State, mesh: Mesh) -> State:
-    """How the state is shared out: logits and their moments by their layers."""
-    shares = {0: NamedSharding(mesh, PartitionSpec()), 3: NamedSharding(mesh, PartitionSpec(SHARES))}
-    return jax.tree.map(lambda leaf: shares[leaf.ndim], state)
+def warm_start(
+    intensities: Float[Array, "layers height width"],
+    alphas: Float[Array, "layers height width"],
+    settings: PublishedSettings,
+) -> State:
+    """A multiplane image that is there already, its intensities in units of the views' maximum."""
+    within = (jnp.clip(each, 1 - MOST_CERTAIN, MOST_CERTAIN) for each in (intensities, alphas))
+    intensity_logits, alpha_logits = (jnp.log(each) - jnp.log1p(-each) for each in within)
+    logits = intensity_logits, alpha_logits.at[0].set(jnp.inf)
+    return State(logits, _adam(settings.schedule).init(logits), jnp.array(0))
 
 
 @partial(jax.jit, static_argnames=("tiling", "schedule", "most", "constants"))
@@ -116,7 +126,7 @@ def _advance(
 
     blank = jnp.zeros((most, len(LOSSES)))
     state, terms, done, _ = jax.lax.while_loop(proceed, step, (state, blank, jnp.array(0), jnp.array(True)))
-    shares = _state_shares(state, devices(state.logits[0].shape[0], tiling))
+    shares = state_shares(state, state.logits[0].shape[0], tiling)
     return jax.lax.with_sharding_constraint(state, shares), terms, done
 
 
@@ -127,7 +137,8 @@ def fit_published(
     settings: PublishedSettings,
     checkpoint: str | Path | None = None,
     checkpoint_every: int = 500,
-    watch: Callable[[Array, Array], None] | None = None,
+    watch: Callable[[Array, Array, np.ndarray], bool | None] | None = None,
+    start_from: tuple[Float[Array, "layers height width"], Float[Array, "layers height width"]] | None = None,
 ) -> tuple[Float[Array, "layers height width"], Float[Array, "layers height width"], History]:
     """Fit an MPI to two views by the published optimisation.
 
@@ -139,7 +150,9 @@ def fit_published(
         checkpoint: an ``.npz`` file to keep the optimisation's state in, and to resume from if it exists: the
             result is the same as that of an uninterrupted run.
         checkpoint_every: iterations between checkpoints.
-        watch: called at each checkpoint, to a file or not, with the intensities and the alphas so far.
+        watch: called at each checkpoint, to a file or not, with the intensities and the alphas so far, and
+            the weighted losses before each iteration; if it returns true, the run ends there.
+        start_from: intensities in the views' scale, and alphas; without them the published cold start.
 
     Returns:
         The layers' intensities in the views' scale, their alphas, and how it went. If the loss stops
@@ -155,7 +168,7 @@ def fit_published(
     path = None if checkpoint is None else Path(checkpoint)
     if path is not None:
         writable_folder(path.parent, "checkpoint")
-    identity = _identity(views, kernels, scales, settings)
+    identity = _identity((views, kernels, scales, *(start_from or ())), settings)
 
     tiling = tiling_of(*views.shape[1:], kernels)
     peak = float(views.max())
@@ -165,11 +178,14 @@ def fit_published(
     weights = settings.weights(layers)
     scene = scene_of(observed, at_layers, weights, settings.noise_variance, settings.prior, tiling)
 
-    state = start(observed.mean(), layers, tiling, settings)
+    if start_from is None:
+        state = start(observed.mean(), layers, tiling, settings)
+    else:
+        state = warm_start(start_from[0] / peak, start_from[1], settings)
     history = np.zeros((0, len(LOSSES)), np.float32)
     if path is not None and path.exists():
         state, history = _load_checkpoint(path, identity, state)
-    state = jax.device_put(state, _state_shares(state, devices(layers, tiling)))
+    state = jax.device_put(state, state_shares(state, layers, tiling))
 
     def layers_of(state):
         intensities, alphas = (
@@ -179,8 +195,7 @@ def fit_published(
 
     def keep(state, history):
         _save_checkpoint(path, identity, state, history)
-        if watch is not None:
-            watch(*layers_of(state))
+        return watch is not None and watch(*layers_of(state), history)
 
     state, history, diverged_at = _iterate(state, history, scene, tiling, settings, checkpoint_every, keep)
     if diverged_at is not None:
@@ -200,10 +215,10 @@ def _iterate(
     tiling: Tiling,
     settings: PublishedSettings,
     checkpoint_every: int,
-    save: Callable[[State, np.ndarray], None],
+    save: Callable[[State, np.ndarray], bool | None],
 ) -> tuple[State, np.ndarray, int | None]:
-    """Iterate to the end; the last state, the losses before each iteration, and where it diverged, if it
-    did.
+    """Iterate to the end, or until `save` returns true; the last state, the losses before each iteration,
+    and where it diverged, if it did.
     """
     schedule = settings.schedule
     # Waiting for every iteration would leave an accelerator idle; a CPU is better served by an early
@@ -226,8 +241,8 @@ def _iterate(
             save(good, history)
             return good, history, begin + int(np.argmin(finite))
         state, history = after, np.concatenate([history, terms])
-        if end % checkpoint_every == 0 or end == schedule.iterations:
-            save(state, history)
+        if (end % checkpoint_every == 0 or end == schedule.iterations) and save(state, history):
+            break
     return state, history, None
 
 
@@ -239,10 +254,10 @@ def _check_scales(scales):
         )
 
 
-def _identity(views, kernels, scales, settings: PublishedSettings) -> str:
+def _identity(arrays: Iterable[Array | np.ndarray], settings: PublishedSettings) -> str:
     """What a checkpoint belongs to: the settings, and a digest of the input."""
     digest = hashlib.sha256()
-    for array in (views, kernels, scales):
+    for array in arrays:
         digest.update(np.ascontiguousarray(array, np.float32).tobytes())
     return json.dumps({"settings": asdict(settings), "input": digest.hexdigest()}, sort_keys=True)
 

@@ -235,6 +235,36 @@ def test_divergence_stops_with_the_last_good_state(tmp_path, monkeypatch):
         assert np.isfinite(saved["leaf_0"]).all() and len(saved["history"]) == 2
 
 
+def test_warm_start_goes_on_from_the_layers_that_it_is_given(tmp_path):
+    views, kernels = small_capture()
+    intensities, alphas, cold = fit()
+    given = np.clip(intensities, 0.01, 0.7), np.clip(alphas, 0.01, 0.99)
+    checkpoint, slow = tmp_path / "state.npz", dataclasses.replace(SETTINGS, first_rate=1e-4, last_rate=1e-5)
+
+    def fit_from(start):
+        scales = SETTINGS.scales
+        return paper.fit_published(views, kernels, scales, slow, checkpoint, 2, start_from=start)
+
+    warm_intensities, warm_alphas, warm = fit_from(given)
+    np.testing.assert_allclose(warm_intensities, given[0], atol=2e-3)
+    np.testing.assert_allclose(warm_alphas[1:], given[1][1:], atol=2e-3)
+    assert warm.terms[0].sum() < 0.9 * cold.terms[0].sum()
+    with pytest.raises(InputError, match="belongs to another run"):
+        fit_from((given[0][:, ::-1], given[1]))
+
+
+def test_whoever_watches_can_end_the_run():
+    views, kernels = small_capture()
+    seen = []
+
+    def watch(intensities, alphas, terms):
+        seen.append(len(terms))
+        return len(terms) >= 4
+
+    *_, history = paper.fit_published(views, kernels, SETTINGS.scales, SETTINGS, None, 2, watch)
+    assert seen == [2, 4] and len(history.terms) == 4
+
+
 def test_unordered_layers_are_refused():
     views, kernels = small_capture()
     with pytest.raises(InputError, match="falling from the farthest to the nearest"):

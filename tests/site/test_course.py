@@ -1,9 +1,13 @@
 """The site, built from the lessons as committed, in a real browser; broken copies show what is told."""
 
+import io
 import re
 import shutil
 import sys
+from contextlib import redirect_stdout
 from functools import partial
+from pathlib import Path
+from typing import NamedTuple
 
 import nbformat
 import numpy as np
@@ -17,7 +21,6 @@ from dpdefocus.baselines.methods import BASELINES, Baseline, Estimate
 from dpdefocus.data.capture import Capture, GroundTruth
 from dpdefocus.data.result import Result
 from dpdefocus.site import course as site_room
-from dpdefocus.site.comparison import Compared
 from dpdefocus.support.errors import InputError
 
 LESSON_PAGES = [f"{lesson.stem}.html" for lesson in LESSONS]
@@ -29,30 +32,55 @@ HEIGHT, WIDTH = 24, 32
 DESKTOP = 1280  # pixels across
 
 
-@pytest.fixture(scope="module")
-def pictures():
-    """Two pictures of noise."""
-    noise = np.random.default_rng(0).uniform(0.1, 0.9, (2, HEIGHT, WIDTH)).astype(np.float32)
-    named = zip(("photograph", "all in focus"), noise, strict=True)
-    return {name: Compared(values, "A picture of noise.", "linear raw", (0.0, 1.0)) for name, values in named}
+class Built(NamedTuple):
+    """The site as the command built it: its folder, what was printed, the presets that were solved with."""
+
+    folder: Path
+    told: str
+    presets: list[str]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory, pictures):
+def built(tmp_path_factory):
+    """The one site of all tests here, by the command; the solver and the methods are stand-ins."""
     out = tmp_path_factory.mktemp("site")
-    site.build(ROOT, out, lambda: pictures, "https://github.com/owner/name")
-    return out
+    views = np.random.default_rng(0).uniform(0.1, 0.9, (2, HEIGHT, WIDTH)).astype(np.float32)
+    capture = Capture(views, "noise", np.zeros((HEIGHT, WIDTH), bool))
+    truth = GroundTruth(views[0], views[1], np.ones((HEIGHT, WIDTH), bool))
+    layers = np.ones(1, np.float32), np.ones((1, 2, 2), np.float32)
+    solved = Result(views[0], views[1], views[1], *layers, 1.0, {})
+    presets = []
+    method = Baseline("a method", "", "nothing", lambda *_: Estimate(None, views[1]))
+    pictures = partial(site.solved_pictures, {"identity": BASELINES["identity"], "method": method})
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(io.StringIO()) as told:
+        patch.setattr(site_room, "open_capture", lambda seed: (capture, None, truth))
+        patch.setattr(site_room, "solve", lambda *_, preset: presets.append(preset) or solved)
+        patch.setattr(site_room, "solved_pictures", pictures)
+        patch.setattr(site_room, "project_repository", lambda: "https://github.com/owner/name")
+        patch.chdir(ROOT)
+        assert main(["site", "--out-dir", str(out)]) == 0
+    return Built(out, told.getvalue(), presets)
 
 
-def test_site_has_a_page_for_every_lesson_and_nothing_else(folder):
-    assert sorted(path.name for path in folder.iterdir()) == sorted(PAGES)
+@pytest.fixture(scope="module")
+def folder(built):
+    return built.folder
+
+
+def test_command_builds_the_site_of_the_project_that_it_is_run_in(built):
+    """A page for every lesson, and nothing else."""
+    assert built.presets == ["classroom"]
+    assert f"open {built.folder / 'index.html'} in a browser" in built.told
+    assert sorted(path.name for path in built.folder.iterdir()) == sorted(PAGES)
+    assert "a method, map" in (built.folder / "compare.html").read_text()
+    assert "mybinder.org/v2/gh/owner/name/" in (built.folder / "index.html").read_text()
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_page_is_read_narrow_by_keyboard_and_without_a_network(browser, folder, name):
-    # Of the wings, all made by the same rules, one is gone through by keyboard.
-    keyboard = not name.startswith("reference_") or name == "reference_optics.html"
-    assert page_problems(browser, folder / name, keyboard) == []
+    # Of the lessons and of the wings, each made by the same rules, one is gone through tab by tab.
+    same_rules = {*LESSON_PAGES[1:], *REFERENCE[1:]} - {"reference_support.html"}
+    assert page_problems(browser, folder / name, name not in same_rules) == []
 
 
 def test_lessons_keep_their_figures_sliders_and_formulas(folder):
@@ -330,28 +358,6 @@ def test_lessons_that_cannot_be_shown_are_refused_before_the_solver_runs(tmp_pat
     shutil.copytree(LESSONS[0].parents[1] / "docs", tmp_path / "docs")
     (tmp_path / "out").write_text("a file")
     assert "--out-dir: nothing can be written" in refused()
-
-
-def test_command_builds_the_site_of_the_project_that_it_is_run_in(tmp_path, monkeypatch, capsys):
-    """The solver and the methods are stand-ins."""
-    views = np.random.default_rng(0).uniform(0.1, 0.9, (2, HEIGHT, WIDTH)).astype(np.float32)
-    capture = Capture(views, "noise", np.zeros((HEIGHT, WIDTH), bool))
-    truth = GroundTruth(views[0], views[1], np.ones((HEIGHT, WIDTH), bool))
-    layers = np.ones(1, np.float32), np.ones((1, 2, 2), np.float32)
-    solved = Result(views[0], views[1], views[1], *layers, 1.0, {})
-    presets = []
-    monkeypatch.setattr(site_room, "open_capture", lambda seed: (capture, None, truth))
-    monkeypatch.setattr(site_room, "solve", lambda *_, preset: presets.append(preset) or solved)
-    method = Baseline("a method", "", "nothing", lambda *_: Estimate(None, views[1]))
-    pictures = partial(site.solved_pictures, {"identity": BASELINES["identity"], "method": method})
-    monkeypatch.setattr(site_room, "solved_pictures", pictures)
-    monkeypatch.setattr(site_room, "project_repository", lambda: "https://github.com/owner/name")
-    monkeypatch.chdir(ROOT)
-    assert main(["site", "--out-dir", str(tmp_path)]) == 0 and presets == ["classroom"]
-    assert f"open {tmp_path / 'index.html'} in a browser" in capsys.readouterr().out
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(PAGES)
-    assert "a method, map" in (tmp_path / "compare.html").read_text()
-    assert "mybinder.org/v2/gh/owner/name/" in (tmp_path / "index.html").read_text()
 
 
 def test_without_an_address_there_are_no_launch_links_and_a_wrong_one_is_refused():
