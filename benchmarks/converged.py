@@ -102,8 +102,8 @@ def fit(
 
     def watch(intensities, alphas, terms):
         sharp = paper.bilateral_filter(optics.all_in_focus(intensities, alphas), crop.gain)
-        scored = scores(jnp.clip(sharp, 0, 1), optics.defocus_map(alphas, settings.scales), crop.truth)
-        run.setdefault("scores", {})[str(len(terms))] = scored
+        defocus = np.asarray(optics.defocus_map(alphas, settings.scales))
+        run.setdefault("scores", {})[str(len(terms))] = scores(jnp.clip(sharp, 0, 1), defocus, crop.truth)
         run["terms"] = {str(n): terms[n].round(3).tolist() for n in range(0, len(terms), EVERY[name])}
         run["totals"] = terms.sum(1).astype(float).round(2).tolist()
         run["seconds"] = before + time.perf_counter() - began

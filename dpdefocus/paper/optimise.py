@@ -31,6 +31,8 @@ from dpdefocus.support.errors import InputError
 from dpdefocus.support.files import replacing, writable_folder
 from dpdefocus.support.progress_bar import progress
 
+Layers = Float[Array | np.ndarray, "layers height width"]
+
 
 class State(NamedTuple):
     """Where the optimisation stands: both sets of logits, Adam's state, and the iterations done."""
@@ -78,11 +80,7 @@ def start(observed_mean: Float[Array, ""], layers: int, tiling: Tiling, settings
     return State(logits, _adam(settings.schedule).init(logits), jnp.array(0))
 
 
-def warm_start(
-    intensities: Float[Array, "layers height width"],
-    alphas: Float[Array, "layers height width"],
-    settings: PublishedSettings,
-) -> State:
+def warm_start(intensities: Layers, alphas: Layers, settings: PublishedSettings) -> State:
     """A multiplane image that is there already, its intensities in units of the views' maximum."""
     within = (jnp.clip(each, 1 - MOST_CERTAIN, MOST_CERTAIN) for each in (intensities, alphas))
     intensity_logits, alpha_logits = (jnp.log(each) - jnp.log1p(-each) for each in within)
@@ -138,7 +136,7 @@ def fit_published(
     checkpoint: str | Path | None = None,
     checkpoint_every: int = 500,
     watch: Callable[[Array, Array, np.ndarray], bool | None] | None = None,
-    start_from: tuple[Float[Array, "layers height width"], Float[Array, "layers height width"]] | None = None,
+    start_from: tuple[Layers, Layers] | None = None,
 ) -> tuple[Float[Array, "layers height width"], Float[Array, "layers height width"], History]:
     """Fit an MPI to two views by the published optimisation.
 
@@ -282,7 +280,7 @@ def _load_checkpoint(path: Path, identity: str, like: State) -> tuple[State, np.
         ) from error
     if found != identity:
         raise InputError(
-            f"{path} belongs to an optimisation of other views, kernels, scales or settings. "
+            f"{path} belongs to an optimisation of other views, kernels, scales, settings or start. "
             "Give another checkpoint file, or remove this one to start anew"
         )
     return jax.tree.unflatten(jax.tree.structure(like), leaves), history

@@ -249,7 +249,7 @@ def test_warm_start_goes_on_from_the_layers_that_it_is_given(tmp_path):
     np.testing.assert_allclose(warm_intensities, given[0], atol=2e-3)
     np.testing.assert_allclose(warm_alphas[1:], given[1][1:], atol=2e-3)
     assert warm.terms[0].sum() < 0.9 * cold.terms[0].sum()
-    with pytest.raises(InputError, match="belongs to another run"):
+    with pytest.raises(InputError, match="belongs to an optimisation of other .* start"):
         fit_from((given[0][:, ::-1], given[1]))
 
 
