@@ -1,7 +1,7 @@
 """The published optimisation to its end: losses and scores over the iterations, cold and warm start.
 
     python benchmarks/converged.py --data FOLDER --work FOLDER --out benchmarks/converged.json
-    python benchmarks/converged.py --out benchmarks/converged.json --page
+    python benchmarks/converged.py --out benchmarks/converged.json
 
 Each Pixel 4 scene is cut to 3 x 4 cells of the kernels' grid in its middle (rows 1-3 and columns 2-5, counted
 from 0), and fitted by the published objective with the scene's hand settings, at full resolution. The cold
@@ -12,7 +12,8 @@ the photograph and the default preset, cut to the same cells.
 
 The states of both runs are kept in the `--work` folder, and the record is renewed at every checkpoint, so
 that the same command goes on where it was stopped. `--whole 003` runs all 10,000 iterations of that scene.
-The second command measures nothing, and shows what is recorded.
+The second command measures nothing, and prints the first iteration at which each start was within `NEAR` of
+the loss that the cold one ended at.
 """
 
 import argparse
@@ -34,13 +35,25 @@ from dpdefocus.support.devices import share_among_cores
 from dpdefocus.support.files import writable_folder
 
 ROWS, COLS = slice(1, 4), slice(2, 6)  # cells of the kernels' grid that are fitted
-EVERY = {"cold": 100, "warm": 20}  # iterations between checkpoints, which are scored
 WINDOW, FLAT = 250, 0.005
 WARM = {"iterations": 200, "first_rate": 0.1, "last_rate": 0.03}
 NEAR = 0.01  # a run has arrived when its loss is so little above the last one of the cold start
 NAME = "converged"
 CODE = ("paper.solve", "fast.solve", "evaluation.metrics")
 KEYS = ("psnr", "ssim", "mae", "aiwe1", "aiwe2", "spearman", "spearman_ordinal")
+
+
+class Start(NamedTuple):
+    """How one start is run: its settings, and the iterations between checkpoints, which are scored."""
+
+    settings: paper.PublishedSettings
+    every: int
+
+
+def starts_of(scene: str) -> dict[str, Start]:
+    """The cold and the warm start of a scene, by its hand settings."""
+    settings = paper.HAND_SETTINGS[scene]
+    return {"cold": Start(settings, 100), "warm": Start(replace(settings, **WARM), 20)}
 
 
 class Crop(NamedTuple):
@@ -86,7 +99,7 @@ def scores(sharp: np.ndarray, defocus: np.ndarray | None, truth: data.GroundTrut
 
 def fit(
     crop: Crop,
-    settings: paper.PublishedSettings,
+    start: Start,
     name: str,
     checkpoint: Path,
     run: dict[str, Any],
@@ -98,13 +111,13 @@ def fit(
     Kept are the total loss of every iteration, and at checkpoints the terms and the scores: of the image with
     the published finish, and of the map.
     """
-    began, before = time.perf_counter(), run.get("seconds", 0.0)
+    (settings, every), began, before = start, time.perf_counter(), run.get("seconds", 0.0)
 
     def watch(intensities, alphas, terms):
         sharp = paper.bilateral_filter(optics.all_in_focus(intensities, alphas), crop.gain)
         defocus = np.asarray(optics.defocus_map(alphas, settings.scales))
         run.setdefault("scores", {})[str(len(terms))] = scores(jnp.clip(sharp, 0, 1), defocus, crop.truth)
-        run["terms"] = {str(n): terms[n].round(3).tolist() for n in range(0, len(terms), EVERY[name])}
+        run["terms"] = {str(n): terms[n].round(3).tolist() for n in range(0, len(terms), every)}
         run["totals"] = terms.sum(1).astype(float).round(2).tolist()
         run["seconds"] = before + time.perf_counter() - began
         flat = name == "cold" and not whole and is_flat(terms.sum(1))
@@ -112,10 +125,8 @@ def fit(
         save()
         return run["ended"]
 
-    start = crop.start if name == "warm" else None
-    paper.fit_published(
-        crop.views, crop.kernels, settings.scales, settings, checkpoint, EVERY[name], watch, start
-    )
+    layers = crop.start if name == "warm" else None
+    paper.fit_published(crop.views, crop.kernels, settings.scales, settings, checkpoint, every, watch, layers)
 
 
 def is_flat(totals: np.ndarray) -> bool:
@@ -129,7 +140,7 @@ def is_flat(totals: np.ndarray) -> bool:
 def arrivals(run: dict[str, Any]) -> dict[str, int | None]:
     """The first iteration of each start that is near the loss at which the cold one ends."""
     level = (1 + NEAR) * np.mean(run["cold"]["totals"][-WINDOW:])
-    near = {name: np.array(run[name]["totals"]) <= level for name in EVERY}
+    near = {name: np.array(run[name]["totals"]) <= level for name in ("cold", "warm")}
     return {name: int(np.argmax(each)) if each.any() else None for name, each in near.items()}
 
 
@@ -137,10 +148,10 @@ def measure(
     folder: str, scene: str, work: Path, runs: dict[str, Any], save: Callable[[], None], whole: bool
 ) -> None:
     """Both starts of one scene, and what they are compared with, into `runs`."""
-    cold = paper.HAND_SETTINGS[scene]
-    settings = {"cold": cold, "warm": replace(cold, **WARM)}
+    starts = starts_of(scene)
+    cold = starts["cold"].settings
     made = {
-        "settings": {name: asdict(each) for name, each in settings.items()},
+        "settings": {name: asdict(start.settings) for name, start in starts.items()},
         "versions": current_versions(),
     }
     made = json.loads(json.dumps(made))
@@ -148,7 +159,7 @@ def measure(
     if run.get("made") != made:
         run.clear()
         run |= {"made": made, "code": records.code_of(*CODE), "machine": records.machine()}
-    left = [name for name in EVERY if not run.get(name, {}).get("ended")]
+    left = [name for name in starts if not run.get(name, {}).get("ended")]
     if whole and len(run.get("cold", {}).get("totals", ())) < cold.iterations:
         left = ["cold", *left]
     if not left:
@@ -158,7 +169,7 @@ def measure(
     run["fast"] = scores(crop.fast.all_in_focus, crop.fast.defocus_map, crop.truth)
     for name in dict.fromkeys(left):
         state = work / f"{scene}_{name}.npz"
-        fit(crop, settings[name], name, state, run.setdefault(name, {}), save, whole)
+        fit(crop, starts[name], name, state, run.setdefault(name, {}), save, whole)
 
 
 def main(arguments: list[str] | None = None) -> None:

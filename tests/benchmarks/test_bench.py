@@ -48,7 +48,7 @@ SCORES = {"psnr": 27.0, "ssim": 0.8, "mae": 0.02, "aiwe1": 0.06, "aiwe2": 0.1, "
 
 def test_scores_on_the_way_of_paper(monkeypatch):
     """Two scorings of a start that has seen nothing. The clock stands still while scoring."""
-    scoring, opened = 1.0, small()
+    scoring, opened = 0.3, small()
 
     def slow_score(*images):
         time.sleep(scoring)

@@ -1,5 +1,6 @@
 """The record of the published optimisation to its end: when a run is flat, what is kept of both starts."""
 
+import dataclasses
 import json
 
 import converged
@@ -37,9 +38,9 @@ def small(monkeypatch):
     crop = converged.Crop(views, kernels, truth, estimate, tuple(layers), 1.0)
     settings = paper.PublishedSettings(nearest=0.2, farthest=1.0, layers=4, iterations=4)
     monkeypatch.setattr(converged, "crop_of", lambda *_: crop)
-    monkeypatch.setattr(converged, "WARM", {"iterations": 2, "first_rate": 0.1, "last_rate": 0.03})
-    monkeypatch.setattr(converged, "EVERY", {"cold": 2, "warm": 1})
-    monkeypatch.setitem(paper.HAND_SETTINGS, "001", settings)
+    warm = dataclasses.replace(settings, iterations=2)
+    starts = {"cold": converged.Start(settings, 2), "warm": converged.Start(warm, 1)}
+    monkeypatch.setattr(converged, "starts_of", lambda _: starts)
 
 
 def test_record_has_losses_and_scores_of_both_starts_and_goes_on_where_it_stopped(small, tmp_path, capsys):
