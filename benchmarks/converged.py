@@ -32,28 +32,34 @@ from dpdefocus import baselines, data, evaluation, fast, optics, paper
 from dpdefocus.data.result import current_versions
 from dpdefocus.solver import PRESETS, solve
 from dpdefocus.support.devices import share_among_cores
+from dpdefocus.support.errors import InputError
 from dpdefocus.support.files import writable_folder
 
 ROWS, COLS = slice(1, 4), slice(2, 6)  # cells of the kernels' grid that are fitted
 WINDOW, FLAT = 250, 0.005
 WARM = {"iterations": 200, "first_rate": 0.1, "last_rate": 0.03}
 NEAR = 0.01  # a run has arrived when its loss is so little above the last one of the cold start
-NAME = "converged"
-CODE = ("paper.solve", "fast.solve", "evaluation.metrics")
+CODE = ("solver", "evaluation.metrics")
 KEYS = ("psnr", "ssim", "mae", "aiwe1", "aiwe2", "spearman", "spearman_ordinal")
 
 
 class Start(NamedTuple):
-    """How one start is run: its settings, and the iterations between checkpoints, which are scored."""
+    """How one start is run: its settings, the iterations between checkpoints, which are scored, and whether
+    it starts from the default preset's answer.
+    """
 
     settings: paper.PublishedSettings
     every: int
+    warm: bool
 
 
 def starts_of(scene: str) -> dict[str, Start]:
     """The cold and the warm start of a scene, by its hand settings."""
     settings = paper.HAND_SETTINGS[scene]
-    return {"cold": Start(settings, 100), "warm": Start(replace(settings, **WARM), 20)}
+    return {
+        "cold": Start(settings, 100, warm=False),
+        "warm": Start(replace(settings, **WARM), 20, warm=True),
+    }
 
 
 class Crop(NamedTuple):
@@ -100,7 +106,6 @@ def scores(sharp: np.ndarray, defocus: np.ndarray | None, truth: data.GroundTrut
 def fit(
     crop: Crop,
     start: Start,
-    name: str,
     checkpoint: Path,
     run: dict[str, Any],
     save: Callable[[], None],
@@ -109,24 +114,33 @@ def fit(
     """Losses and scores of the cold or the warm start, into `run`, which is saved at every checkpoint.
 
     Kept are the total loss of every iteration, and at checkpoints the terms and the scores: of the image with
-    the published finish, and of the map.
+    the published finish, and of the map. Seconds include scoring, and compilation each time that it goes on.
     """
-    (settings, every), began, before = start, time.perf_counter(), run.get("seconds", 0.0)
+    if not checkpoint.exists():
+        run.clear()
+    (settings, every, warm), began, before = start, time.perf_counter(), run.get("seconds", 0.0)
 
     def watch(intensities, alphas, terms):
         sharp = paper.bilateral_filter(optics.all_in_focus(intensities, alphas), crop.gain)
         defocus = np.asarray(optics.defocus_map(alphas, settings.scales))
         run.setdefault("scores", {})[str(len(terms))] = scores(jnp.clip(sharp, 0, 1), defocus, crop.truth)
-        run["terms"] = {str(n): terms[n].round(3).tolist() for n in range(0, len(terms), every)}
+        run["terms"] = {str(n): terms[n].astype(float).round(3).tolist() for n in range(0, len(terms), every)}
         run["totals"] = terms.sum(1).astype(float).round(2).tolist()
         run["seconds"] = before + time.perf_counter() - began
-        flat = name == "cold" and not whole and is_flat(terms.sum(1))
+        flat = not warm and not whole and is_flat(terms.sum(1))
         run["ended"] = flat or len(terms) == settings.iterations
         save()
         return run["ended"]
 
-    layers = crop.start if name == "warm" else None
-    paper.fit_published(crop.views, crop.kernels, settings.scales, settings, checkpoint, every, watch, layers)
+    layers = crop.start if warm else None
+    intensities, alphas, history = paper.fit_published(
+        crop.views, crop.kernels, settings.scales, settings, checkpoint, every, watch, layers
+    )
+    if history.diverged_at is not None:
+        run |= {"diverged_at": history.diverged_at, "ended": True}
+    elif len(history.terms) != len(run.get("totals", ())):
+        watch(intensities, alphas, history.terms)  # a state whose scores were not saved when it was
+    save()
 
 
 def is_flat(totals: np.ndarray) -> bool:
@@ -151,16 +165,22 @@ def measure(
     starts = starts_of(scene)
     cold = starts["cold"].settings
     made = {
-        "settings": {name: asdict(start.settings) for name, start in starts.items()},
+        "settings": {name: asdict(start.settings) for name, start in starts.items()}
+        | {"fast": asdict(PRESETS["fast"])},
+        "cells": str((ROWS, COLS)),
+        "flat": [WINDOW, FLAT],
         "versions": current_versions(),
     }
     made = json.loads(json.dumps(made))
     run = runs.setdefault(scene, {})
     if run.get("made") != made:
         run.clear()
+        for name in starts:
+            (work / f"{scene}_{name}.npz").unlink(missing_ok=True)
         run |= {"made": made, "code": records.code_of(*CODE), "machine": records.machine()}
     left = [name for name in starts if not run.get(name, {}).get("ended")]
-    if whole and len(run.get("cold", {}).get("totals", ())) < cold.iterations:
+    ran = run.get("cold", {})
+    if whole and "diverged_at" not in ran and len(ran.get("totals", ())) < cold.iterations:
         left = ["cold", *left]
     if not left:
         return
@@ -169,7 +189,7 @@ def measure(
     run["fast"] = scores(crop.fast.all_in_focus, crop.fast.defocus_map, crop.truth)
     for name in dict.fromkeys(left):
         state = work / f"{scene}_{name}.npz"
-        fit(crop, starts[name], name, state, run.setdefault(name, {}), save, whole)
+        fit(crop, starts[name], state, run.setdefault(name, {}), save, whole)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -183,7 +203,10 @@ def main(arguments: list[str] | None = None) -> None:
     record = records.load(given.out, {"runs": {}})
     if given.data:
         work = writable_folder(given.work or given.out.parent, "--work")
-        for scene in given.scenes or data.list_scenes(given.data):
+        scenes = given.scenes or data.list_scenes(given.data)
+        if not set(given.whole) <= set(scenes):
+            raise InputError(f"--whole: found {given.whole}, expected some of the scenes {scenes}")
+        for scene in scenes:
             measure(
                 given.data,
                 scene,

@@ -84,17 +84,16 @@ def test_solve_hands_over_levels_preset_and_checkpoint(files, tmp_path, monkeypa
 
     def load_capture(*paths, **levels):
         given.update(paths=paths, levels=levels)
-        return raw_capture, None
+        return raw_capture, raw_kernels
 
     def solve(capture, kernels, preset, checkpoint):
-        given.update(preset=preset, checkpoint=checkpoint, capture=capture)
+        given.update(preset=preset, checkpoint=checkpoint, capture=capture, kernels=kernels)
         return some_result()
 
-    raw_capture = object()
+    raw_capture, raw_kernels = object(), object()
     monkeypatch.setattr(data, "load_capture", load_capture)
     monkeypatch.setattr("dpdefocus.solver.solve", solve)
-    options = ["--black-level", "64", "--white-level", "4095", "--preset", "paper"]
-    options += ["--checkpoint", state]
+    options = ["--black-level", "64", "--white-level", "4095", "--preset", "paper", "--checkpoint", state]
     assert dpdefocus("solve", *files, *options, "--out", tmp_path / "out") == 0
     left, right, _, folder = map(str, files)
     assert given == {
@@ -103,6 +102,7 @@ def test_solve_hands_over_levels_preset_and_checkpoint(files, tmp_path, monkeypa
         "preset": "paper",
         "checkpoint": state,
         "capture": raw_capture,
+        "kernels": raw_kernels,
     }
     assert f"Solved in 62 s. The results are in {tmp_path / 'out'}" in capsys.readouterr().out
 

@@ -26,7 +26,13 @@ from .objective import (
     scene_of as scene_of,
     value_and_gradient as value_and_gradient,
 )
-from .optimise import History as History, State as State, fit_published as fit_published, start as start
+from .optimise import (
+    History as History,
+    State as State,
+    fit_published as fit_published,
+    start as start,
+    warm_start as warm_start,
+)
 from .settings import (
     HAND_SETTINGS as HAND_SETTINGS,
     FinishSettings as FinishSettings,

@@ -62,7 +62,7 @@ def _adam(schedule: Schedule) -> optax.GradientTransformation:
     return optax.adam(optax.exponential_decay(schedule.first_rate, schedule.iterations, decay))
 
 
-# A warm start keeps intensities and alphas this far from 0 and 1, where logits have no slope.
+# Intensities and alphas of a warm start are clipped to this, and to as near 0: beyond, logits have no slope.
 MOST_CERTAIN = 0.995
 
 
@@ -81,7 +81,9 @@ def start(observed_mean: Float[Array, ""], layers: int, tiling: Tiling, settings
 
 
 def warm_start(intensities: Layers, alphas: Layers, settings: PublishedSettings) -> State:
-    """A multiplane image that is there already, its intensities in units of the views' maximum."""
+    """The start from a multiplane image that is there already, its intensities in units of the views'
+    maximum: both clipped, the farthest alpha one, Adam's state new.
+    """
     within = (jnp.clip(each, 1 - MOST_CERTAIN, MOST_CERTAIN) for each in (intensities, alphas))
     intensity_logits, alpha_logits = (jnp.log(each) - jnp.log1p(-each) for each in within)
     logits = intensity_logits, alpha_logits.at[0].set(jnp.inf)
@@ -149,7 +151,8 @@ def fit_published(
             result is the same as that of an uninterrupted run.
         checkpoint_every: iterations between checkpoints.
         watch: called at each checkpoint, to a file or not, with the intensities and the alphas so far, and
-            the weighted losses before each iteration; if it returns true, the run ends there.
+            the weighted losses before each iteration; if it returns true, the run ends there. Called again,
+            such a run goes on from its checkpoint, for which `watch` is not called once more.
         start_from: intensities in the views' scale, and alphas; without them the published cold start.
 
     Returns:
@@ -158,11 +161,17 @@ def fit_published(
         state known to be good.
 
     Raises:
-        InputError: layers out of order, or a checkpoint of something else.
+        InputError: layers out of order, a start of another shape, or a checkpoint of something else.
     """
     began = time.perf_counter()
     scales = jnp.asarray(scales, jnp.float32)
     _check_scales(scales)
+    shape = (len(scales), *views.shape[1:])
+    if start_from is not None and any(each.shape != shape for each in start_from):
+        raise InputError(
+            f"start_from: found intensities of {start_from[0].shape} and alphas of {start_from[1].shape}; "
+            f"expected {shape}, as layers and views have"
+        )
     path = None if checkpoint is None else Path(checkpoint)
     if path is not None:
         writable_folder(path.parent, "checkpoint")

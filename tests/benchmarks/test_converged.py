@@ -1,6 +1,5 @@
 """The record of the published optimisation to its end: when a run is flat, what is kept of both starts."""
 
-import dataclasses
 import json
 
 import converged
@@ -8,6 +7,7 @@ import numpy as np
 import pytest
 
 from dpdefocus import baselines, data, paper
+from dpdefocus.support.errors import InputError
 
 
 def test_a_falling_loss_is_not_flat_and_a_level_one_is():
@@ -38,20 +38,59 @@ def small(monkeypatch):
     crop = converged.Crop(views, kernels, truth, estimate, tuple(layers), 1.0)
     settings = paper.PublishedSettings(nearest=0.2, farthest=1.0, layers=4, iterations=4)
     monkeypatch.setattr(converged, "crop_of", lambda *_: crop)
-    warm = dataclasses.replace(settings, iterations=2)
-    starts = {"cold": converged.Start(settings, 2), "warm": converged.Start(warm, 1)}
+    starts = {
+        "cold": converged.Start(settings, 2, warm=False),
+        "warm": converged.Start(settings, 2, warm=True),
+    }
     monkeypatch.setattr(converged, "starts_of", lambda _: starts)
 
 
-def test_record_has_losses_and_scores_of_both_starts_and_goes_on_where_it_stopped(small, tmp_path, capsys):
-    record, arguments = tmp_path / "record.json", ["--data", "folder", "--scenes", "001"]
-    arguments += ["--work", str(tmp_path), "--out", str(record)]
-    converged.main(arguments)
-    run = json.loads(record.read_text())["runs"]["001"]
-    assert [len(run[name]["totals"]) for name in ("cold", "warm")] == [4, 2]
+def run_once(folder, *more):
+    """The run of the scene that a command leaves in its record."""
+    record = folder / "record.json"
+    options = ["--data", "set", "--scenes", "001", "--work", str(folder), "--out", str(record), *more]
+    converged.main(options)
+    return json.loads(record.read_text())["runs"]["001"]
+
+
+def test_record_has_losses_and_scores_of_both_starts(small, tmp_path, capsys):
+    run = run_once(tmp_path)
+    assert [len(run[name]["totals"]) for name in ("cold", "warm")] == [4, 4]
+    assert run["cold"]["totals"][0] != run["warm"]["totals"][0]
     assert list(run["cold"]["scores"]) == ["2", "4"] and run["cold"]["ended"] and run["warm"]["ended"]
     assert {"psnr", "aiwe1"} < set(run["fast"]) and "aiwe1" not in run["photograph"]
-    assert run["made"]["settings"]["warm"]["iterations"] == 2
-    before = record.read_text()
-    converged.main(arguments)
-    assert record.read_text() == before
+    assert json.loads(capsys.readouterr().out) == {"001": converged.arrivals(run)}
+
+
+def test_a_run_that_was_stopped_goes_on_to_the_same_record(small, tmp_path, monkeypatch):
+    """Stopped when a state is saved and its scores are not: in the middle, and at the end."""
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    expected = run_once(whole)
+    for stop in (2, 3):
+        with monkeypatch.context() as patch:
+            left, scores = [stop], converged.scores
+
+            def stopping(*given, left=left, scores=scores):
+                left[0] -= 1
+                if left[0] < -1:  # the photograph and the default preset are scored first
+                    raise KeyboardInterrupt
+                return scores(*given)
+
+            patch.setattr(converged, "scores", stopping)
+            with pytest.raises(KeyboardInterrupt):
+                run_once(cut)
+    found = run_once(cut)
+    for name in ("cold", "warm"):
+        assert found[name]["totals"] == expected[name]["totals"] and found[name]["ended"]
+        assert found[name]["scores"]["4"] == expected[name]["scores"]["4"]
+
+
+def test_a_run_that_ended_flat_goes_on_to_its_last_iteration(small, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(converged, "is_flat", lambda _: True)
+        assert len(run_once(tmp_path)["cold"]["totals"]) == 2
+    assert len(run_once(tmp_path)["cold"]["totals"]) == 2
+    run = run_once(tmp_path, "--whole", "001")
+    assert len(run["cold"]["totals"]) == 4 and list(run["cold"]["scores"]) == ["2", "4"]
+    with pytest.raises(InputError, match="--whole: found .*expected some of the scenes"):
+        run_once(tmp_path, "--whole", "002")

@@ -14,6 +14,7 @@ from pathlib import Path
 import golden as golden_case
 import jax
 import jax.numpy as jnp
+import jaxtyping
 import numpy as np
 import pytest
 from edge_margin import with_margin
@@ -235,10 +236,11 @@ def test_divergence_stops_with_the_last_good_state(tmp_path, monkeypatch):
         assert np.isfinite(saved["leaf_0"]).all() and len(saved["history"]) == 2
 
 
-def test_warm_start_goes_on_from_the_layers_that_it_is_given(tmp_path):
+def test_warm_start_goes_on_from_the_layers_that_it_is_given(tmp_path, monkeypatch):
     views, kernels = small_capture()
     intensities, alphas, cold = fit()
     given = np.clip(intensities, 0.01, 0.7), np.clip(alphas, 0.01, 0.99)
+    given[1][1:, :3] = 0.0  # clipped, since a logit of 0 could not move
     checkpoint, slow = tmp_path / "state.npz", dataclasses.replace(SETTINGS, first_rate=1e-4, last_rate=1e-5)
 
     def fit_from(start):
@@ -247,10 +249,15 @@ def test_warm_start_goes_on_from_the_layers_that_it_is_given(tmp_path):
 
     warm_intensities, warm_alphas, warm = fit_from(given)
     np.testing.assert_allclose(warm_intensities, given[0], atol=2e-3)
-    np.testing.assert_allclose(warm_alphas[1:], given[1][1:], atol=2e-3)
+    np.testing.assert_allclose(warm_alphas[1:, 3:], given[1][1:, 3:], atol=2e-3)
+    np.testing.assert_allclose(warm_alphas[1:, :3], 0.005, atol=1e-4)
+    assert np.isfinite(warm.terms).all()
     assert warm.terms[0].sum() < 0.9 * cold.terms[0].sum()
     with pytest.raises(InputError, match="belongs to an optimisation of other .* start"):
         fit_from((given[0][:, ::-1], given[1]))
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    with pytest.raises(InputError, match=r"start_from: found .*expected \(3, 13, 14\)"):
+        fit_from((given[0][:2], given[1][:2]))
 
 
 def test_whoever_watches_can_end_the_run():
