@@ -215,7 +215,8 @@ def main(arguments: list[str] | None = None) -> None:
                 lambda: records.save(given.out, record),
                 scene in given.whole,
             )
-    print(json.dumps({scene: arrivals(run) for scene, run in record["runs"].items() if "warm" in run}))
+    warm = {scene: run for scene, run in record["runs"].items() if run.get("warm", {}).get("totals")}
+    print(json.dumps({scene: arrivals(run) for scene, run in warm.items()}))
 
 
 if __name__ == "__main__":

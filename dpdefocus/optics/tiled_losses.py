@@ -84,7 +84,7 @@ def state_shares(state: Any, layers: int, tiling: Tiling) -> Any:
 def sum_over_tiles(
     losses: Losses, count: int, logits: Logits, scene: Any, tiling: Tiling, constants: Any
 ) -> tuple[Float[Array, " losses"], Logits]:
-    """Losses, as means over the pixels, and the gradient of their sum to both sets of logits.
+    """Losses, as means over the pixels, and the gradient of the total to both sets of logits.
 
     Args:
         losses: ``losses(intensities, alphas, group, scene, tiling, constants)`` gives the total and the terms
